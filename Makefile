@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+#   make                  build ct_sync.ko for the distribution's kernel, in a build root made for it
+#   make KVER=7.3         the same for another kernel of the build root (any prefix of its version)
+#   make KDIR=/path       build against a kernel tree that has its Rust metadata, with this machine's tools
+#   make check            all tests; TEST=name for some, KVER= as above
+#   make lint             clippy, rustfmt, layers, SAFETY comments, checkpatch, shellcheck
+#   make demo             a download survives the power-off of the firewall it passes through
+#   make install          modules_install and depmod, for the kernel of KDIR
+#   make clean            remove what was built here; `make clean-cache` removes the caches too
+
+all: module
+
+# The kernel's flags for the compilers and for the names of the tools; CLIPPY=1 lints instead of compiling.
+KFLAGS = $(if $(CC:cc=),CC=$(CC)) $(if $(CLIPPY),CLIPPY=1) $(if $(V),V=$(V))
+
+ifdef KDIR
+OUT = $(CURDIR)/build/kdir
+module:
+	@scripts/preflight $(KDIR) $(if $(CC:cc=),$(CC),gcc) $(or $(RUSTC),rustc)
+	@mkdir -p $(OUT)
+	$(MAKE) -C $(KDIR) $(KFLAGS) M=$(CURDIR) MO=$(OUT) modules
+	@cp $(OUT)/ct_sync.ko ct_sync.ko
+
+install: module
+	$(MAKE) -C $(KDIR) $(KFLAGS) M=$(CURDIR) MO=$(OUT) modules_install
+	depmod -a $(shell $(MAKE) -s -C $(KDIR) kernelrelease)
+else
+module:
+	@scripts/build $(KVER)
+
+install:
+	@echo 'make install: give KDIR=/lib/modules/$$(uname -r)/build or another tree of the kernel to install for' >&2; exit 1
+endif
+
+modules_install: install
+
+check:
+	@scripts/check $(if $(KVER),--kver $(KVER)) $(TEST)
+
+lint:
+	@scripts/lint
+
+demo:
+	@scripts/demo/run $(if $(KVER),--kver $(KVER))
+
+clean:
+	rm -rf build ct_sync.ko
+
+clean-cache: clean
+	scripts/clean-cache
+
+.PHONY: all module install modules_install check lint demo clean clean-cache

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What every script here shares: where the cache is, how a step is announced, how host programs are found.
+# Sourced, never run. Standard output belongs to the calling script's result; everything said to a
+# person goes to standard error.
+
+set -euo pipefail
+
+SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+REPO=$(dirname "$SCRIPTS")
+CACHE=${CT_SYNC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ct_sync}
+export SCRIPTS REPO CACHE
+umask 022
+mkdir -p "$CACHE/log" "$CACHE/lock"
+
+# Says one line to the person who waits.
+say() { printf '%s\n' "$*" >&2; }
+
+# Ends with a sentence that says what to do.
+die() { say "${0##*/}: $*"; exit 1; }
+
+# step TEXT LOG COMMAND...: announces TEXT, runs COMMAND with its output in the cache's LOG, and says how many
+# seconds it took. On failure shows the end of the log and ends.
+step() {
+	local text=$1 log=$CACHE/log/$2.log start=$SECONDS
+	shift 2
+	printf '%s ... ' "$text" >&2
+	if ! "$@" >"$log" 2>&1 </dev/null; then
+		say "failed after $((SECONDS - start)) s"
+		tail -n 40 "$log" >&2
+		die "the whole log is $log"
+	fi
+	say "$((SECONDS - start)) s"
+}
+
+# locked NAME COMMAND...: runs COMMAND while no other process holds the cache's lock NAME.
+locked() {
+	local lock=$CACHE/lock/$1
+	shift
+	(
+		flock -n 9 || { say "waiting for another run to finish ($lock)"; flock 9; }
+		"$@"
+	) 9>"$lock"
+}
+
+# need PROGRAM:PACKAGE...: installs the packages of the programs that this machine lacks, as root; else says how.
+need() {
+	local pair missing=()
+	for pair in "$@"; do
+		PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	command -v apt-get >/dev/null || die "please install: ${missing[*]}"
+	[ "$(id -u)" = 0 ] || die "please run: sudo apt-get install --no-install-recommends ${missing[*]}"
+	step "installing on this machine: ${missing[*]}" host-packages install_host "${missing[@]}"
+}
+
+# Installs packages on this machine; refreshes the package lists only when they are too old to serve.
+install_host() {
+	local get="env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends"
+	$get "$@" || { apt-get update && $get "$@"; }
+}
+
+# First 12 hex digits of a hash over standard input; names what the cache keeps.
+key() { sha256sum | cut -c1-12; }
+
+# Removes a directory tree of the cache, also when its files belong to other ids of a user namespace.
+remove_tree() {
+	[ -e "$1" ] || return 0
+	if [ "$(id -u)" = 0 ]; then
+		rm -rf --one-file-system "$1"
+	else
+		unshare --map-root-user --map-auto rm -rf --one-file-system "$1"
+	fi
+}
