@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reading and writing of big-endian fields without a way to go out of bounds.
+
+/// Takes fields off the front of a slice.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// The next `N` bytes, or `None` if there are fewer (then nothing is taken).
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    /// The next `len` bytes.
+    pub(super) fn slice(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(head)
+    }
+
+    /// The next byte.
+    pub(super) fn u8(&mut self) -> Option<u8> {
+        self.array().map(u8::from_be_bytes)
+    }
+
+    /// The next two bytes as a number.
+    pub(super) fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    /// The next four bytes as a number.
+    pub(super) fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    /// The next eight bytes as a number.
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    /// Whether nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Puts fields into a slice, from its front; remembers when they did not fit.
+pub(super) struct Writer<'a> {
+    bytes: &'a mut [u8],
+    len: usize,
+    overflow: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// Starts at the front of `bytes`.
+    pub(super) fn new(bytes: &'a mut [u8]) -> Self {
+        Self {
+            bytes,
+            len: 0,
+            overflow: false,
+        }
+    }
+
+    /// Bytes written in all, or `None` if not everything fitted.
+    pub(super) fn finish(self) -> Option<usize> {
+        (!self.overflow).then_some(self.len)
+    }
+
+    /// Writes bytes as they are.
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        let end = self.len + bytes.len();
+        match self.bytes.get_mut(self.len..end) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.len = end;
+            }
+            None => self.overflow = true,
+        }
+    }
+
+    /// Writes a byte.
+    pub(super) fn u8(&mut self, value: u8) {
+        self.put(&[value]);
+    }
+
+    /// Writes a number in two bytes.
+    pub(super) fn u16(&mut self, value: u16) {
+        self.put(&value.to_be_bytes());
+    }
+
+    /// Writes a number in four bytes.
+    pub(super) fn u32(&mut self, value: u32) {
+        self.put(&value.to_be_bytes());
+    }
+
+    /// Writes a number in eight bytes.
+    pub(super) fn u64(&mut self, value: u64) {
+        self.put(&value.to_be_bytes());
+    }
+
+    /// Writes what `body` writes, with its length in one byte before it.
+    pub(super) fn prefixed(&mut self, body: impl FnOnce(&mut Self)) {
+        let at = self.len;
+        self.u8(0);
+        body(self);
+        let written = u8::try_from(self.len.saturating_sub(at + 1));
+        match (self.bytes.get_mut(at), written) {
+            (Some(place), Ok(len)) => *place = len,
+            _ => self.overflow = true,
+        }
+    }
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One node of a cluster: its state, its roles, and what the rest of the module calls.
+//!
+//! Runs under the caller's lock, in any context. What a node sends is in `transmit.rs`, what it
+//! does with frames in `dispatch.rs`.
+
+use super::control::CONTROL_MAX;
+use super::entry::{Entry, Key};
+use super::frame::FrameBuilder;
+use super::header::HEADER_LEN;
+use super::notices::{Notice, Notices};
+use super::peers::{Peer, Peers};
+use super::receiver::Receiver;
+use super::stream::{Role, Stream};
+use super::time::{Time, NS_PER_MS};
+use super::walker::Walker;
+use crate::buffer::Buffer;
+use crate::stats::{Counter, Stats};
+
+/// A node that was not heard for this many heartbeats is taken to be gone: two may be lost.
+const FRESH_HEARTBEATS: u64 = 3;
+/// Shortest period of heartbeats, so that a wrong setting does not keep the sender busy.
+const HEARTBEAT_MIN_NS: u64 = 10 * NS_PER_MS;
+
+/// What a node is told about itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// Frames of other clusters are ignored.
+    pub cluster_id: u32,
+    /// Name of the node in the cluster.
+    pub node_id: u32,
+    /// Random at each start, so that a restarted node starts a new stream.
+    pub incarnation: u32,
+    /// Most bytes of UDP payload; at least [`FRAME_MIN`](super::frame::FRAME_MIN).
+    pub frame_max: usize,
+    /// Longest time that a record waits for others, in nanoseconds.
+    pub flush: u64,
+    /// Period of heartbeats in nanoseconds; the same on all nodes.
+    pub heartbeat: u64,
+    /// Records of a resync per second, 0 is unlimited.
+    pub resync_rate: u32,
+}
+
+impl Config {
+    /// Silence after which a node is taken to be gone, in nanoseconds.
+    pub(super) fn fresh_ns(&self) -> u64 {
+        self.heartbeat_ns().saturating_mul(FRESH_HEARTBEATS)
+    }
+
+    /// Period of heartbeats in nanoseconds.
+    pub(super) fn heartbeat_ns(&self) -> u64 {
+        self.heartbeat.max(HEARTBEAT_MIN_NS)
+    }
+
+    /// Whether `other` is the same node in the same life and cluster.
+    fn same_node(&self, other: &Config) -> bool {
+        (self.cluster_id, self.node_id, self.incarnation)
+            == (other.cluster_id, other.node_id, other.incarnation)
+    }
+}
+
+/// The memory of a node.
+pub struct Storage {
+    /// Room for one frame: at least [`Config::frame_max`] bytes.
+    pub frame: Buffer<u8>,
+    /// Room for the other nodes: [`PEERS_MAX`](super::PEERS_MAX) or fewer.
+    pub peers: Buffer<Peer>,
+}
+
+/// What is true of a key at the moment.
+#[derive(Clone, Copy, Debug)]
+pub enum Truth<'a> {
+    /// The connection is there, like this.
+    Present(&'a Entry),
+    /// There is no such connection, or it is dying.
+    Absent(&'a Key),
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Applied {
+    /// A connection was created.
+    Inserted,
+    /// A replicated connection was updated.
+    Updated,
+    /// A connection was deleted.
+    Deleted,
+    /// There was nothing to delete.
+    Absent,
+    /// A connection of this node's own making gave way.
+    ReplacedLocal,
+    /// An assured connection of this node's own making is in the way.
+    Conflict,
+    /// The conntrack table is full.
+    TableFull,
+    /// Out of memory.
+    NoMemory,
+    /// The kernel does not track the protocol.
+    UnsupportedProtocol,
+    /// NAT gave another translation.
+    NatDiverged,
+    /// Refused for another reason.
+    Refused,
+}
+
+/// The table that records are applied to.
+pub trait Table {
+    /// Makes the table hold `entry`, stamped with `mark`.
+    fn upsert(&mut self, entry: &Entry, mark: u8) -> Applied;
+    /// Makes the table not hold `key`.
+    fn delete(&mut self, key: &Key) -> Applied;
+    /// Deletes every replicated entry that is not stamped with `mark`; returns how many.
+    fn sweep(&mut self, mark: u8) -> u32;
+}
+
+/// One node.
+pub struct Node {
+    pub(super) config: Config,
+    pub(super) role: Role,
+    /// The node's own stream, as primary now or the last time.
+    pub(super) stream: Stream,
+    /// Last number used in it.
+    pub(super) seq: u64,
+    /// Highest epoch that anybody has claimed.
+    pub(super) epoch_seen: u64,
+    /// Stamp of the latest resync, sent or received; 0 before the first.
+    pub(super) mark: u8,
+    /// Whether the caller is yet to be told to start a walk.
+    pub(super) walk_restart: bool,
+    pub(super) frame: FrameBuilder,
+    /// Frames that are not numbered.
+    pub(super) control: [u8; HEADER_LEN + CONTROL_MAX],
+    pub(super) walker: Walker,
+    pub(super) receiver: Receiver,
+    pub(super) peers: Peers,
+    pub(super) heartbeat_at: Time,
+    /// What was last said about being synced.
+    pub(super) was_synced: bool,
+    pub(super) table_count: u32,
+    pub(super) table_max: u32,
+    pub(super) notices: Notices,
+}
+
+// It lives in the heap, but it is built on the stack of whoever starts the instance.
+const _: () = assert!(core::mem::size_of::<Node>() < 2048);
+
+impl Node {
+    /// Makes a backup that knows nobody.
+    pub fn new(config: Config, storage: Storage) -> Self {
+        Self {
+            role: Role::Backup,
+            stream: Stream::NONE,
+            seq: 0,
+            epoch_seen: 0,
+            mark: 0,
+            walk_restart: false,
+            frame: FrameBuilder::new(storage.frame, config.frame_max),
+            control: [0; HEADER_LEN + CONTROL_MAX],
+            walker: Walker::new(config.resync_rate),
+            receiver: Receiver::new(config.node_id),
+            peers: Peers::new(storage.peers),
+            heartbeat_at: Time::ZERO,
+            was_synced: false,
+            table_count: 0,
+            table_max: 0,
+            notices: Notices::default(),
+            config,
+        }
+    }
+
+    /// Changes the settings. Another id, life or cluster means to start again under that name, in
+    /// the same role and epoch.
+    pub fn reconfigure(&mut self, config: Config) {
+        let same = self.config.same_node(&config);
+        self.config = config;
+        self.frame.set_limit(config.frame_max);
+        self.walker.set_rate(config.resync_rate);
+        if same {
+            return;
+        }
+        self.peers.clear();
+        self.receiver = Receiver::new(config.node_id);
+        self.heartbeat_at = Time::ZERO;
+        if self.role == Role::Primary {
+            self.start_stream(self.stream.epoch, &Stats::new());
+        }
+    }
+
+    /// The role.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// A primary's own epoch, or the highest that a backup knows of. 0: none yet.
+    pub fn epoch(&self) -> u64 {
+        match self.role {
+            Role::Primary => self.stream.epoch,
+            Role::Backup => self.epoch_seen,
+        }
+    }
+
+    /// Last number that a primary used, or that a backup took of the stream it follows.
+    pub fn seq(&self) -> u64 {
+        match self.role {
+            Role::Primary => self.seq,
+            Role::Backup => self.receiver.applied(),
+        }
+    }
+
+    /// Whether this node has all that the primary has, and hears it. Always true of a primary.
+    pub fn synced(&self, now: Time) -> bool {
+        match self.role {
+            Role::Primary => true,
+            Role::Backup => self.receiver.complete() && self.follows(now),
+        }
+    }
+
+    /// The other nodes that were heard since the start, also those that are silent now.
+    pub fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter()
+    }
+
+    /// Frames that a backup lacks of what this node has sent; 0 where that makes no sense.
+    pub fn lag(&self, peer: &Peer) -> u64 {
+        if self.role == Role::Primary && peer.stream == self.stream {
+            self.seq.saturating_sub(peer.applied)
+        } else {
+            0
+        }
+    }
+
+    /// Takes what was noteworthy since the last call.
+    pub fn take_notices(&mut self) -> Notices {
+        self.notices.drain()
+    }
+
+    /// Tells how full the conntrack table is and how full it may become (0: not known).
+    pub fn set_table_size(&mut self, count: u32, max: u32) {
+        self.table_count = count;
+        self.table_max = max;
+    }
+
+    /// Becomes primary, in an epoch above every one known; does nothing on a primary.
+    ///
+    /// A walk of the table for the backups starts by itself.
+    pub fn promote(&mut self, _now: Time, stats: &Stats) {
+        if self.role == Role::Backup {
+            self.role = Role::Primary;
+            self.take_epoch(stats);
+        }
+    }
+
+    /// Becomes backup; does nothing on a backup. Nothing is flushed, here or elsewhere.
+    ///
+    /// Records that wait in the frame are still sent, in the stream that ends with them.
+    pub fn demote(&mut self, _now: Time, stats: &Stats) {
+        if self.role == Role::Primary {
+            self.role = Role::Backup;
+            self.walker.reset();
+            self.receiver.follow(self.stream, stats);
+            self.heartbeat_at = Time::ZERO;
+            self.peers.forget_rivals();
+            self.notices.rearm();
+            self.was_synced = false;
+            stats.count(Counter::Demotions);
+        }
+    }
+
+    /// Starts a stream in an epoch above every one known.
+    pub(super) fn take_epoch(&mut self, stats: &Stats) {
+        stats.count(Counter::Promotions);
+        self.epoch_seen = self.epoch_seen.saturating_add(1);
+        self.notices.rearm();
+        self.start_stream(self.epoch_seen, stats);
+    }
+
+    /// Starts a stream of this node: numbers from 1, and a walk for the backups.
+    fn start_stream(&mut self, epoch: u64, stats: &Stats) {
+        self.stream = Stream {
+            epoch,
+            node_id: self.config.node_id,
+            incarnation: self.config.incarnation,
+        };
+        self.seq = 0;
+        self.frame.clear();
+        self.walker.reset();
+        self.walker.want();
+        // The fence after a demotion: only a newer stream than one's own is followed.
+        self.receiver.follow(self.stream, stats);
+        self.heartbeat_at = Time::ZERO;
+    }
+
+    /// Whether the primary of the stream that is followed was heard lately.
+    pub(super) fn follows(&self, now: Time) -> bool {
+        self.follows_until().is_some_and(|until| now < until)
+    }
+
+    /// When the followed primary will be taken to be gone if it stays silent; `None` when none is
+    /// followed.
+    pub(super) fn follows_until(&self) -> Option<Time> {
+        let stream = self.receiver.stream();
+        let peer = self.peers.find(stream.node_id)?;
+        let leads = peer.role == Role::Primary && peer.stream == *stream;
+        leads.then(|| peer.heard.after(self.config.fresh_ns()))
+    }
+
+    /// Notes when being synced has begun or ended.
+    pub(super) fn watch_sync(&mut self, now: Time) {
+        let synced = self.role == Role::Backup && self.synced(now);
+        if synced != self.was_synced {
+            self.was_synced = synced;
+            if synced {
+                self.notices.raise(Notice::Synced);
+            } else if self.role == Role::Backup {
+                self.notices.raise(Notice::SyncLost);
+            }
+        }
+    }
+
+    /// The mark after the present one: 1 to 255, then 1 again.
+    pub(super) fn next_mark(&mut self) -> u8 {
+        self.mark = self.mark.checked_add(1).unwrap_or(1);
+        self.mark
+    }
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a node sends: truths and walks of a primary, heartbeats and requests of any node.
+
+use super::bytes::Writer;
+use super::control::{Heartbeat, ResyncRequest};
+use super::entry::Entry;
+use super::header::{Header, Kind, FLAG_FOLLOWS, FLAG_PRIMARY, FLAG_SYNCED, HEADER_LEN};
+use super::node::{Node, Truth};
+use super::record;
+use super::stream::{Role, Stream};
+use super::time::Time;
+use super::walker::{Step, Walk, WALK_BATCH};
+use crate::stats::{Counter, Stats};
+
+/// The frame that is to be sent next.
+enum Due {
+    Data,
+    Heartbeat,
+    Request(ResyncRequest),
+}
+
+impl Node {
+    /// Whether [`Node::handle_truth`] or [`Node::handle_walked`] may be called once now; if not,
+    /// [`Node::poll_transmit`] has a frame to send first.
+    pub fn has_room(&self) -> bool {
+        self.frame.has_room()
+    }
+
+    /// Tells the backups what is true of a key. A backup tells nothing.
+    pub fn handle_truth(&mut self, truth: Truth<'_>, now: Time, stats: &Stats) {
+        if self.role == Role::Primary {
+            self.append(now, stats, |w| match truth {
+                Truth::Present(entry) => record::put_upsert(w, entry),
+                Truth::Absent(key) => record::put_delete(w, key),
+            });
+        }
+    }
+
+    /// The part of the table that is to be told of now, if a walk is wanted.
+    ///
+    /// The caller gives up to `budget` entries to [`Node::handle_walked`], and when it has come to
+    /// the end of the table calls [`Node::handle_walk_end`].
+    pub fn poll_walk(&mut self, now: Time) -> Option<Walk> {
+        if self.role != Role::Primary || !self.frame.has_room() {
+            return None;
+        }
+        if self.walker.step(now) == Step::Begin {
+            let generation = self.walker.begin(now);
+            self.next_mark();
+            self.walk_restart = true;
+            if !self
+                .frame
+                .append(now, |w| record::put_resync_begin(w, generation))
+            {
+                self.skip_seq();
+            }
+        }
+        let Step::Go { budget } = self.walker.step(now) else {
+            return None;
+        };
+        Some(Walk {
+            mark: self.mark,
+            restart: core::mem::take(&mut self.walk_restart),
+            budget: budget.min(WALK_BATCH) as usize,
+        })
+    }
+
+    /// Tells the backups of an entry that the walk found.
+    pub fn handle_walked(&mut self, entry: &Entry, now: Time, stats: &Stats) {
+        if self.role == Role::Primary && self.walker.tell() {
+            self.append(now, stats, |w| record::put_upsert(w, entry));
+        }
+    }
+
+    /// Tells the backups that the walk has come to the end of the table.
+    pub fn handle_walk_end(&mut self, now: Time, stats: &Stats) {
+        if self.role != Role::Primary {
+            return;
+        }
+        if let Some((generation, count)) = self.walker.end(now) {
+            self.append(now, stats, |w| record::put_resync_end(w, generation, count));
+            stats.count(Counter::ResyncsServed);
+        }
+    }
+
+    /// The next frame that is to be sent now, if there is one. It may be called until there is
+    /// none.
+    pub fn poll_transmit(&mut self, now: Time, stats: &Stats) -> Option<&[u8]> {
+        self.watch_sync(now);
+        let due = self.due(now, stats)?;
+        stats.count(Counter::FramesSent);
+        match due {
+            Due::Data => self.send_data(stats),
+            Due::Heartbeat => self.send_heartbeat(now, stats),
+            Due::Request(request) => self.send_control(Kind::ResyncRequest, now, |_, w| {
+                request.encode(w);
+            }),
+        }
+    }
+
+    /// When [`Node::poll_transmit`] or [`Node::poll_walk`] wants to be called next, if nothing
+    /// happens before. May be in the past.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let by_role = match self.role {
+            Role::Primary if self.frame.has_room() => self.walker.next(),
+            Role::Primary => None,
+            Role::Backup => self.receiver.request_at(),
+        };
+        let lost = self.follows_until().filter(|_| self.was_synced);
+        [Some(self.heartbeat_at), self.data_at(), by_role, lost]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Appends a record, or makes the backups notice that one is missing.
+    fn append(&mut self, now: Time, stats: &Stats, write: impl FnOnce(&mut Writer<'_>)) {
+        if !self.frame.append(now, write) {
+            stats.count(Counter::RecordsNoRoom);
+            self.skip_seq();
+        }
+    }
+
+    /// Leaves a number out: the backups see a gap and ask for what they lack.
+    fn skip_seq(&mut self) {
+        self.seq = self.seq.saturating_add(1);
+    }
+
+    /// When the frame that is being filled is to leave, `None` while it is empty.
+    fn data_at(&self) -> Option<Time> {
+        let opened = self.frame.opened()?;
+        let waits = self.role == Role::Primary && self.frame.has_room();
+        Some(if waits {
+            opened.after(self.config.flush)
+        } else {
+            Time::ZERO
+        })
+    }
+
+    /// Decides what is sent next. The last frame of a stream comes before the news of its end.
+    fn due(&mut self, now: Time, stats: &Stats) -> Option<Due> {
+        let data = self.data_at().is_some_and(|at| now >= at);
+        if data && self.role == Role::Backup {
+            return Some(Due::Data);
+        }
+        if now >= self.heartbeat_at {
+            return Some(Due::Heartbeat);
+        }
+        if self.role == Role::Backup {
+            return self.request(now, stats).map(Due::Request);
+        }
+        data.then_some(Due::Data)
+    }
+
+    /// The request that is due, if one is.
+    fn request(&mut self, now: Time, stats: &Stats) -> Option<ResyncRequest> {
+        let request = self.receiver.poll_request(now, stats)?;
+        // One's own stream is over: whoever is primary now is to answer.
+        let own = request.stream.node_id == self.config.node_id;
+        Some(if own {
+            ResyncRequest::default()
+        } else {
+            request
+        })
+    }
+
+    /// Numbers the frame that is being filled.
+    fn send_data(&mut self, stats: &Stats) -> Option<&[u8]> {
+        self.seq = self.seq.saturating_add(1);
+        let header = Header {
+            kind: Kind::Data,
+            flags: FLAG_PRIMARY,
+            cluster_id: self.config.cluster_id,
+            node_id: self.stream.node_id,
+            incarnation: self.stream.incarnation,
+            count: 0,
+            epoch: self.stream.epoch,
+            seq: self.seq,
+        };
+        let (frame, count) = self.frame.seal(header)?;
+        stats.add(Counter::RecordsSent, u64::from(count));
+        Some(frame)
+    }
+
+    /// Makes a heartbeat.
+    fn send_heartbeat(&mut self, now: Time, stats: &Stats) -> Option<&[u8]> {
+        self.heartbeat_at = now.after(self.config.heartbeat_ns());
+        stats.count(Counter::HeartbeatsSent);
+        let heartbeat = Heartbeat {
+            stream: self.known_stream(),
+            applied: self.seq(),
+            table_count: self.table_count,
+            table_max: self.table_max,
+        };
+        self.send_control(Kind::Heartbeat, now, |node, w| {
+            heartbeat.encode(node.peers.heard(now), w);
+        })
+    }
+
+    /// The stream that a heartbeat names.
+    fn known_stream(&self) -> Stream {
+        match self.role {
+            Role::Primary => self.stream,
+            Role::Backup => *self.receiver.stream(),
+        }
+    }
+
+    /// Makes a frame that is not numbered, with the payload that `write` writes.
+    fn send_control(
+        &mut self,
+        kind: Kind,
+        now: Time,
+        write: impl FnOnce(&Self, &mut Writer<'_>),
+    ) -> Option<&[u8]> {
+        let mut bytes = self.control;
+        let (head, body) = bytes.split_at_mut(HEADER_LEN);
+        let mut w = Writer::new(body);
+        write(self, &mut w);
+        let payload = w.finish()?;
+        self.control_header(kind, now)
+            .encode(u16::try_from(payload).ok()?, head);
+        self.control = bytes;
+        self.control.get(..HEADER_LEN + payload)
+    }
+
+    /// The header of a frame that is not numbered.
+    fn control_header(&self, kind: Kind, now: Time) -> Header {
+        let mut flags = match self.role {
+            Role::Primary => FLAG_PRIMARY,
+            Role::Backup => 0,
+        };
+        if self.synced(now) {
+            flags |= FLAG_SYNCED;
+        }
+        if self.role == Role::Backup && self.follows(now) {
+            flags |= FLAG_FOLLOWS;
+        }
+        Header {
+            kind,
+            flags,
+            cluster_id: self.config.cluster_id,
+            node_id: self.config.node_id,
+            incarnation: self.config.incarnation,
+            count: 0,
+            epoch: self.epoch(),
+            seq: match self.role {
+                Role::Primary => self.seq,
+                Role::Backup => 0,
+            },
+        }
+    }
+}
