@@ -227,3 +227,79 @@ fn unpack(words: [u64; KEY_WORDS]) -> Key {
         reserved: [0; 2],
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// A key that is different for each number, in every field.
+    fn key(n: u32) -> Key {
+        let [a, b, c, d] = n.to_be_bytes();
+        Key {
+            original: Endpoints {
+                src: [a, b, c, d, 1, 2, 3, 4, 5, 6, 7, 8, d, c, b, a],
+                dst: [d, c, b, a, 8, 7, 6, 5, 4, 3, 2, 1, a, b, c, d],
+                src_port: n as u16,
+                dst_port: !n as u16,
+            },
+            zone: n.wrapping_mul(3) as u16,
+            zone_dir: 3,
+            family: 4,
+            protocol: d,
+            hints: d & 1,
+            reserved: [0; 2],
+        }
+    }
+
+    fn queue(capacity: usize) -> Queue {
+        let slots: Vec<_> = (0..capacity).map(|_| Slot::new()).collect();
+        Queue::new(slots.into()).unwrap()
+    }
+
+    #[test]
+    fn keys_come_out_in_order_and_whole() {
+        let (queue, mut consumer) = (queue(4), Consumer::new());
+        for n in 0..100 {
+            queue.push(&key(n * 2)).unwrap();
+            queue.push(&key(n * 2 + 1)).unwrap();
+            assert!(!queue.is_empty());
+            assert_eq!(queue.pop(&mut consumer), Some(key(n * 2)));
+            assert_eq!(queue.pop(&mut consumer), Some(key(n * 2 + 1)));
+            assert_eq!(queue.pop(&mut consumer), None);
+            assert!(queue.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_full_ring_refuses_and_keeps_what_it_has() {
+        let (queue, mut consumer) = (queue(4), Consumer::new());
+        for n in 0..4 {
+            queue.push(&key(n)).unwrap();
+        }
+        assert_eq!(queue.push(&key(9)), Err(Full));
+        assert_eq!(queue.pop(&mut consumer), Some(key(0)));
+        assert_eq!(queue.push(&key(4)), Ok(()));
+        assert_eq!(queue.push(&key(9)), Err(Full));
+        let rest: Vec<_> = std::iter::from_fn(|| queue.pop(&mut consumer)).collect();
+        assert_eq!(rest, [1, 2, 3, 4].map(key));
+    }
+
+    #[test]
+    fn capacities_that_do_not_work_are_refused() {
+        for (capacity, good) in [(0, false), (1, true), (2, true), (3, false), (64, true)] {
+            let slots: Vec<_> = (0..capacity).map(|_| Slot::new()).collect();
+            assert_eq!(Queue::new(slots.into()).is_ok(), good, "{capacity}");
+        }
+    }
+
+    #[test]
+    fn one_slot_is_enough() {
+        let (queue, mut consumer) = (queue(1), Consumer::new());
+        for n in 0..10 {
+            assert_eq!(queue.push(&key(n)), Ok(()));
+            assert_eq!(queue.push(&key(99)), Err(Full));
+            assert_eq!(queue.pop(&mut consumer), Some(key(n)));
+            assert_eq!(queue.pop(&mut consumer), None);
+        }
+    }
+}

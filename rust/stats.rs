@@ -43,6 +43,7 @@ counters! {
     EventsDestroyDeferred "events_destroy_deferred" "ends of connections that the kernel was asked to offer again",
     EventsSkippedLocal "events_skipped_local" "events of flows that end on this node",
     EventsSkippedMark "events_skipped_mark" "events of entries without the mark bit that selects them",
+    EventsMissed "events_missed" "times ctnetlink was loaded or unloaded; a walk made good for it",
     ScanRuns "scan_runs" "walks of the table for entries that found the ring full",
     // Sending.
     FramesSent "frames_sent" "frames handed to the socket, of any kind",
@@ -70,6 +71,8 @@ counters! {
     FramesRecordOverrun "frames_record_overrun" "refused: a record claims more than the frame holds",
     FramesUnknownKind "frames_unknown_kind" "refused: kind of frame not known",
     FramesBadTtl "frames_bad_ttl" "refused: TTL or hop limit below 255, so not from this link",
+    FramesTooLong "frames_too_long" "refused: longer than any frame may be",
+    ReceiveFailed "receive_failed" "errors that the socket gave instead of a datagram",
     FramesWrongDevice "frames_wrong_device" "refused: came in through another device",
     // Receiving: records.
     RecordsUnknownType "records_unknown_type" "skipped: type of record not known",
@@ -146,5 +149,32 @@ impl Stats {
 impl Default for Stats {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_fit_to_be_shown() {
+        let names: HashSet<_> = Counter::ALL.iter().map(|c| c.name()).collect();
+        assert_eq!(names.len(), COUNT, "no name twice");
+        for counter in Counter::ALL {
+            let fit = |c: char| c.is_ascii_lowercase() || c == '_';
+            assert!(counter.name().chars().all(fit), "{}", counter.name());
+            assert!(!counter.meaning().is_empty());
+        }
+    }
+
+    #[test]
+    fn each_counter_counts_for_itself() {
+        let stats = Stats::new();
+        for (n, &counter) in Counter::ALL.iter().enumerate() {
+            stats.add(counter, n as u64);
+        }
+        let values: Vec<_> = stats.iter().map(|(_, value)| value).collect();
+        assert_eq!(values, (0..COUNT as u64).collect::<Vec<_>>());
     }
 }

@@ -105,6 +105,10 @@ pub enum Applied {
 }
 
 /// The table that records are applied to.
+///
+/// An entry counts as replicated when it was made by [`Table::upsert`], and also when this node
+/// has told of it as primary: otherwise a node that was demoted would keep what it made itself,
+/// whatever the new primary says.
 pub trait Table {
     /// Makes the table hold `entry`, stamped with `mark`.
     fn upsert(&mut self, entry: &Entry, mark: u8) -> Applied;
@@ -200,12 +204,40 @@ impl Node {
         }
     }
 
+    /// The highest epoch that is known, to be given to [`Node::raise_epoch`] after a restart.
+    pub fn highest_epoch(&self) -> u64 {
+        self.epoch_seen
+    }
+
+    /// Takes note of an epoch that was known before this node was made.
+    pub fn raise_epoch(&mut self, known: u64) {
+        self.epoch_seen = self.epoch_seen.max(known);
+    }
+
+    /// The name of the node in the cluster.
+    pub fn node_id(&self) -> u32 {
+        self.config.node_id
+    }
+
+    /// Starts a full resync: as primary by a walk of the table, as backup by asking for one.
+    pub fn request_walk(&mut self) {
+        match self.role {
+            Role::Primary => self.walker.want(),
+            Role::Backup => self.receiver.want(),
+        }
+    }
+
     /// Last number that a primary used, or that a backup took of the stream it follows.
     pub fn seq(&self) -> u64 {
         match self.role {
             Role::Primary => self.seq,
             Role::Backup => self.receiver.applied(),
         }
+    }
+
+    /// The newest stream that a backup has followed; a primary's own.
+    pub fn following(&self) -> Stream {
+        *self.receiver.stream()
     }
 
     /// Whether this node has all that the primary has, and hears it. Always true of a primary.

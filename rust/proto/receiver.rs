@@ -181,6 +181,12 @@ impl Receiver {
         }
     }
 
+    /// Asks for a resync, though nothing is known to be missing.
+    pub(super) fn want(&mut self) {
+        self.complete = false;
+        self.asked = None;
+    }
+
     /// Notes that a connection could not be inserted for want of room or memory.
     pub(super) fn lack(&mut self, now: Time) {
         self.lacking.get_or_insert(now);

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The knobs: one table of names, units, defaults and bounds, and the values of one namespace.
+//!
+//! Text is parsed and checked here before anything changes: a bad value changes nothing.
+
+use core::ffi::CStr;
+use core::net::IpAddr;
+
+use kernel::prelude::*;
+
+use crate::kapi::netns::DEVICE_NAME_MAX;
+use crate::proto::entry::{FAMILY_V4, FAMILY_V6};
+use crate::proto::{Address, Role};
+
+/// Which knob.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Id {
+    /// Interface for replication; empty is off.
+    Syncdev,
+    /// 0 backup, 1 primary.
+    State,
+    /// Whether this node has all that the primary has.
+    Synced,
+    /// What a backup drops.
+    L2drop,
+    /// Whether the traffic of syncdev is left untracked.
+    Notrack,
+    /// Number of the mark bit that selects what is replicated; -1 is all.
+    Cmarkbit,
+    /// Number of this node; 0 is chosen at random.
+    NodeId,
+    /// Number of the cluster.
+    ClusterId,
+    /// Multicast group.
+    Group,
+    /// UDP port.
+    Port,
+    /// A write starts a full resync.
+    Resync,
+    /// Records per second of a full resync; 0 is unlimited.
+    ResyncRate,
+    /// Longest time that a record waits for others, in microseconds.
+    FlushUs,
+    /// Period of heartbeats, in milliseconds.
+    HeartbeatMs,
+    /// How long TCP windows are not checked after a takeover, in seconds.
+    TcpGrace,
+}
+
+/// What may be done with a knob.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+    ReadWrite,
+}
+
+/// One knob.
+pub(crate) struct Knob {
+    /// Which.
+    pub(crate) id: Id,
+    /// Name of its file.
+    pub(crate) name: &'static CStr,
+    access: Access,
+    /// Smallest value, of a number.
+    min: i64,
+    /// Largest value, of a number.
+    max: i64,
+    /// Value at the start, of a number.
+    default: i64,
+}
+
+impl Knob {
+    /// Permissions of its file.
+    pub(crate) const fn mode(&self) -> u16 {
+        match self.access {
+            Access::Read => 0o444,
+            Access::Write => 0o200,
+            Access::ReadWrite => 0o644,
+        }
+    }
+}
+
+/// A knob that is a number.
+const fn number(id: Id, name: &'static CStr, min: i64, max: i64, default: i64) -> Knob {
+    Knob {
+        id,
+        name,
+        access: Access::ReadWrite,
+        min,
+        max,
+        default,
+    }
+}
+
+/// A knob that is something else.
+const fn text(id: Id, name: &'static CStr, access: Access) -> Knob {
+    Knob {
+        id,
+        name,
+        access,
+        min: 0,
+        max: 0,
+        default: 0,
+    }
+}
+
+/// All knobs.
+pub(crate) const KNOBS: [Knob; 15] = [
+    text(Id::Syncdev, c"syncdev", Access::ReadWrite),
+    text(Id::State, c"state", Access::ReadWrite),
+    text(Id::Synced, c"synced", Access::Read),
+    number(Id::L2drop, c"l2drop", 0, 2, 0),
+    number(Id::Notrack, c"notrack", 0, 1, 1),
+    number(Id::Cmarkbit, c"cmarkbit", -1, 31, -1),
+    number(Id::NodeId, c"node_id", 0, u32::MAX as i64, 0),
+    number(Id::ClusterId, c"cluster_id", 0, u32::MAX as i64, 0),
+    text(Id::Group, c"group", Access::ReadWrite),
+    number(Id::Port, c"port", 1, 65535, 3781),
+    text(Id::Resync, c"resync", Access::Write),
+    number(Id::ResyncRate, c"resync_rate", 0, 10_000_000, 20_000),
+    number(Id::FlushUs, c"flush_us", 0, 1_000_000, 1000),
+    number(Id::HeartbeatMs, c"heartbeat_ms", 50, 60_000, 1000),
+    number(Id::TcpGrace, c"tcp_grace", 0, 86_400, 120),
+];
+
+/// The group at the start: 224.0.0.254, which RFC 4727 sets aside for uses like this one. It is
+/// link-local, so switches that snoop on IGMP flood it even where nobody asks for members.
+const GROUP_DEFAULT: Address = Address {
+    family: FAMILY_V4,
+    bytes: [224, 0, 0, 254, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+};
+
+/// The name of an interface, maybe empty.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct DeviceName([u8; DEVICE_NAME_MAX + 1]);
+
+impl DeviceName {
+    /// Checks a name by the kernel's rule (`dev_valid_name`); empty is allowed.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` above 15 bytes, and for a character that no interface can have.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let mut name = Self::default();
+        let room = name.0.get_mut(..text.len()).ok_or(EINVAL)?;
+        room.copy_from_slice(text.as_bytes());
+        if name.0.last() != Some(&0) {
+            return Err(EINVAL);
+        }
+        let bad = |c: char| c == '/' || c == ':' || c == '\0' || c.is_ascii_whitespace();
+        if text == "." || text == ".." || text.contains(bad) {
+            return Err(EINVAL);
+        }
+        Ok(name)
+    }
+
+    /// The name for C.
+    pub(crate) fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+
+    /// The name as text.
+    pub(crate) fn as_str(&self) -> &str {
+        self.as_c_str().to_str().unwrap_or_default()
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.first() == Some(&0)
+    }
+}
+
+/// The values of all knobs of a namespace that are kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// See [`Id::Syncdev`].
+    pub(crate) syncdev: DeviceName,
+    /// See [`Id::Group`].
+    pub(crate) group: Address,
+    numbers: [i64; KNOBS.len()],
+}
+
+impl Settings {
+    /// Every knob at its default.
+    pub(crate) fn new() -> Self {
+        Self {
+            syncdev: DeviceName::default(),
+            group: GROUP_DEFAULT,
+            numbers: core::array::from_fn(|i| KNOBS[i].default),
+        }
+    }
+
+    /// The value of a knob that is a number; 0 for another.
+    pub(crate) fn number(&self, id: Id) -> i64 {
+        self.numbers.get(id as usize).copied().unwrap_or(0)
+    }
+
+    /// The value as an unsigned number. The bounds of the table make it fit.
+    pub(crate) fn unsigned(&self, id: Id) -> u32 {
+        u32::try_from(self.number(id)).unwrap_or(0)
+    }
+
+    /// Sets a knob that is a number.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if it is out of bounds.
+    pub(crate) fn set_number(&mut self, knob: &Knob, value: i64) -> Result {
+        if !(knob.min..=knob.max).contains(&value) {
+            pr_warn!(
+                "{}: {} is not in {}..{}\n",
+                knob.name.to_str().unwrap_or_default(),
+                value,
+                knob.min,
+                knob.max
+            );
+            return Err(EINVAL);
+        }
+        *self.numbers.get_mut(knob.id as usize).ok_or(EINVAL)? = value;
+        Ok(())
+    }
+
+    /// Bits of the mark that select what is replicated; 0 is all.
+    pub(crate) fn mark_mask(&self) -> u32 {
+        u32::try_from(self.number(Id::Cmarkbit)).map_or(0, |bit| 1u32.checked_shl(bit).unwrap_or(0))
+    }
+}
+
+/// Reads a whole number, decimal or with a prefix of Rust's (0x).
+///
+/// # Errors
+///
+/// `EINVAL`.
+pub(crate) fn parse_number(text: &str) -> Result<i64> {
+    let (text, radix) = match text.strip_prefix("0x") {
+        Some(hexadecimal) => (hexadecimal, 16),
+        None => (text, 10),
+    };
+    i64::from_str_radix(text, radix).map_err(|_| EINVAL)
+}
+
+/// Reads a multicast group.
+///
+/// # Errors
+///
+/// `EINVAL` if it is no address or no multicast address.
+pub(crate) fn parse_group(text: &str) -> Result<Address> {
+    let address: IpAddr = text.parse().map_err(|_| EINVAL)?;
+    if !address.is_multicast() {
+        pr_warn!("group: {} is no multicast address\n", text);
+        return Err(EINVAL);
+    }
+    let mut bytes = [0; 16];
+    match address {
+        IpAddr::V4(v4) => {
+            bytes[..4].copy_from_slice(&v4.octets());
+            Ok(Address {
+                family: FAMILY_V4,
+                bytes,
+            })
+        }
+        IpAddr::V6(v6) => Ok(Address {
+            family: FAMILY_V6,
+            bytes: v6.octets(),
+        }),
+    }
+}
+
+/// An address, to be shown to people.
+pub(crate) struct Readable(IpAddr);
+
+impl Readable {
+    /// The address of the protocol's.
+    pub(crate) fn new(address: &Address) -> Self {
+        let [a, b, c, d, ..] = address.bytes;
+        Self(match address.family {
+            FAMILY_V6 => IpAddr::from(address.bytes),
+            _ => IpAddr::from([a, b, c, d]),
+        })
+    }
+}
+
+impl kernel::fmt::Display for Readable {
+    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
+        core::fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Reads a state: a number, a word, or the historic `2` of an old hook for the primary.
+///
+/// # Errors
+///
+/// `EINVAL`.
+pub(crate) fn parse_state(text: &str) -> Result<Role> {
+    match text {
+        "0" | "backup" => Ok(Role::Backup),
+        "1" | "2" | "primary" => Ok(Role::Primary),
+        _ => {
+            pr_warn!("state: write 0 (backup) or 1 (primary)\n");
+            Err(EINVAL)
+        }
+    }
+}
+
+/// What reading `state` gives.
+pub(crate) fn state_number(role: Role) -> u32 {
+    match role {
+        Role::Backup => 0,
+        Role::Primary => 1,
+    }
+}
+
+// `Settings::number` finds a knob by its place in the table.
+const _: () = {
+    let mut i = 0;
+    while i < KNOBS.len() {
+        assert!(KNOBS[i].id as usize == i);
+        i += 1;
+    }
+};

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What runs in a namespace while its syncdev is there: the queues, the protocol, the socket.
+//!
+//! The engine is shared by events (softirq), the sender and the receiver thread, and whoever
+//! writes a knob. Events use the queues, the signal and single words only. The protocol is under
+//! one mutex: a frame is applied, and a role changed, while it is held, so that after a promotion
+//! has returned nothing of an older epoch is applied any more.
+//!
+//! Locks: the control mutex of the instance, outside of the mutex of `node`.
+
+use kernel::prelude::*;
+use kernel::sync::{new_mutex, Arc, Mutex};
+
+use crate::atomic::{Atomic, Full, Relaxed};
+use crate::buffer::Buffer;
+use crate::config::{Id, Settings};
+use crate::kapi::conntrack::{Conntrack, Filter};
+use crate::kapi::netns::{Device, Net};
+use crate::kapi::socket::Socket;
+use crate::kapi::thread::{self, Signal};
+use crate::proto::entry::FAMILY_V6;
+use crate::proto::time::{NS_PER_MS, NS_PER_S};
+use crate::proto::{self, Key, Node, Peer, Storage, Time, PEERS_MAX};
+use crate::queue::{Consumer, Queue, Slot};
+use crate::stats::{Counter, Stats};
+
+/// Keys that wait for the sender on one CPU. At 100 000 events a second on one CPU this is 40 ms,
+/// ten times the longest that the sender is expected to be away; 64 bytes each.
+const QUEUE_LEN: usize = 4096;
+/// Bytes of the IP and UDP headers in front of a frame.
+const OVERHEAD_V4: u32 = 28;
+const OVERHEAD_V6: u32 = 48;
+/// Frame sizes: what every link carries (RFC 791), and what jumbo frames hold.
+const FRAME_MIN: u32 = 576 - OVERHEAD_V6;
+/// Largest frame, in bytes.
+pub(crate) const FRAME_MAX: u32 = 9000 - OVERHEAD_V4;
+
+/// What one CPU's events use.
+#[repr(align(64))]
+pub(crate) struct Cpu {
+    /// Keys for the sender.
+    pub(crate) queue: Queue,
+    /// Counters of events, added up when they are read.
+    pub(crate) stats: Stats,
+}
+
+impl Cpu {
+    fn new() -> Result<Self> {
+        let slots = Buffer::from_fn(QUEUE_LEN, Slot::new)?;
+        Ok(Self {
+            queue: Queue::new(slots).map_err(|_| EINVAL)?,
+            stats: Stats::new(),
+        })
+    }
+}
+
+/// What a change of role leaves to be done to the table, in the background.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// Nothing.
+    None,
+    /// Shared entries wait for a primary's word.
+    Pin,
+    /// Shared entries get the timeouts of their protocols.
+    Unpin,
+}
+
+/// The running part of an instance.
+#[pin_data]
+pub(crate) struct Engine {
+    /// The namespace.
+    pub(crate) net: Net,
+    /// Its conntrack table.
+    pub(crate) table: Conntrack,
+    /// Which entries are replicated.
+    pub(crate) filter: Filter,
+    /// The counters, which outlive the engine.
+    pub(crate) stats: Arc<Stats>,
+    /// The socket on syncdev.
+    pub(crate) socket: Socket,
+    /// The protocol.
+    #[pin]
+    pub(crate) node: Mutex<Node>,
+    /// Wakes the sender.
+    pub(crate) signal: Signal,
+    cpus: KVec<Cpu>,
+    /// 1 while this node is the primary.
+    primary: Atomic<u32>,
+    /// 1 when a key found its ring full since the last scan began.
+    scan: Atomic<u32>,
+    /// A [`Pass`].
+    pass: Atomic<u32>,
+    /// When TCP windows are to be checked again, in nanoseconds; 0 is never.
+    grace_end: Atomic<u64>,
+    /// When the sender wakes by itself, in nanoseconds.
+    sender_wakes: Atomic<u64>,
+    grace_ns: u64,
+}
+
+impl Engine {
+    /// Opens the socket and makes everything that threads and events need.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what [`Socket::open`] returns.
+    pub(crate) fn new(
+        net: Net,
+        device: Device,
+        settings: &Settings,
+        epoch_floor: u64,
+        stats: Arc<Stats>,
+    ) -> Result<Arc<Self>> {
+        let port = u16::try_from(settings.number(Id::Port)).map_err(|_| EINVAL)?;
+        let socket = Socket::open(net, device.ifindex, settings.group, port)?;
+        let mut node = new_node(device, settings)?;
+        node.raise_epoch(epoch_floor);
+        let mut cpus = KVec::new();
+        for _ in 0..thread::cpus() {
+            cpus.push(Cpu::new()?, GFP_KERNEL)?;
+        }
+        let table = Conntrack::new(net);
+        let filter = Filter {
+            mark_mask: settings.mark_mask(),
+        };
+        Arc::pin_init(
+            pin_init!(Self {
+                net,
+                table,
+                filter,
+                stats,
+                socket,
+                node <- new_mutex!(node),
+                signal: Signal::new(),
+                cpus,
+                primary: Atomic::new(0),
+                scan: Atomic::new(0),
+                pass: Atomic::new(Pass::None as u32),
+                grace_end: Atomic::new(0),
+                sender_wakes: Atomic::new(0),
+                grace_ns: u64::from(settings.unsigned(Id::TcpGrace)) * NS_PER_S,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// What events on the current CPU use.
+    pub(crate) fn this_cpu(&self) -> &Cpu {
+        // A CPU beyond the last cannot be; were it so, any queue would do: they take many producers.
+        let first = &self.cpus[0];
+        self.cpus.get(thread::this_cpu()).unwrap_or(first)
+    }
+
+    /// Takes a key from any CPU's queue. Only the sender may call this.
+    pub(crate) fn pop(&self, consumer: &mut Consumer) -> Option<Key> {
+        self.cpus.iter().find_map(|cpu| cpu.queue.pop(consumer))
+    }
+
+    /// Whether this node is the primary.
+    pub(crate) fn is_primary(&self) -> bool {
+        self.primary.load(Relaxed) != 0
+    }
+
+    /// Makes this node the primary, at once; the table's timeouts follow in the background.
+    pub(crate) fn promote(&self) {
+        let now = thread::now();
+        self.primary.store(1, Relaxed);
+        self.node.lock().promote(now, &self.stats);
+        self.pass.xchg(Pass::Unpin as u32, Full);
+        self.grace_end.store(now.after(self.grace_ns).0, Relaxed);
+        self.wake();
+    }
+
+    /// Makes this node a backup; nothing is flushed.
+    pub(crate) fn demote(&self) {
+        self.primary.store(0, Relaxed);
+        self.node.lock().demote(thread::now(), &self.stats);
+        self.pass.xchg(Pass::Pin as u32, Full);
+        self.grace_end.store(0, Relaxed);
+        self.wake();
+    }
+
+    /// Wakes the sender.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    pub(crate) fn wake(&self) {
+        self.signal.raise();
+    }
+
+    /// Has the sender look through the table for dirty entries.
+    pub(crate) fn request_scan(&self) {
+        self.scan.store(1, Relaxed);
+    }
+
+    /// Whether a scan was requested; the request is taken.
+    pub(crate) fn take_scan(&self) -> bool {
+        self.scan.load(Relaxed) != 0 && self.scan.xchg(0, Full) != 0
+    }
+
+    /// The pass that is to be made; it is taken.
+    pub(crate) fn take_pass(&self) -> Pass {
+        match self.pass.xchg(Pass::None as u32, Full) {
+            pass if pass == Pass::Pin as u32 => Pass::Pin,
+            pass if pass == Pass::Unpin as u32 => Pass::Unpin,
+            _ => Pass::None,
+        }
+    }
+
+    /// When TCP windows are to be checked again, if they are not.
+    pub(crate) fn grace_end(&self) -> Option<Time> {
+        match self.grace_end.load(Relaxed) {
+            0 => None,
+            end => Some(Time(end)),
+        }
+    }
+
+    /// Notes that they are checked again.
+    pub(crate) fn clear_grace(&self) {
+        self.grace_end.store(0, Relaxed);
+    }
+
+    /// Notes until when the sender sleeps.
+    pub(crate) fn set_sender_wakes(&self, time: Time) {
+        self.sender_wakes.store(time.0, Relaxed);
+    }
+
+    /// Wakes the sender if the protocol has something to do before it wakes by itself.
+    pub(crate) fn wake_for(&self, due: Option<Time>) {
+        if due.is_some_and(|due| due.0 < self.sender_wakes.load(Relaxed)) {
+            self.wake();
+        }
+    }
+
+    /// Events were missed: only a walk of the whole table tells what happened meanwhile.
+    pub(crate) fn note_missed_events(&self) {
+        self.stats.count(Counter::EventsMissed);
+        self.node.lock().request_walk();
+        self.wake();
+    }
+
+    /// A counter, with what the CPUs' events have added.
+    pub(crate) fn event_count(&self, counter: Counter) -> u64 {
+        self.cpus.iter().map(|cpu| cpu.stats.value(counter)).sum()
+    }
+
+    /// Adds the counters of events to those that outlive the engine.
+    pub(crate) fn fold_counters(&self) {
+        for &counter in Counter::ALL {
+            self.stats.add(counter, self.event_count(counter));
+        }
+    }
+}
+
+/// The protocol for a device.
+fn new_node(device: Device, settings: &Settings) -> Result<Node> {
+    let overhead = match settings.group.family {
+        FAMILY_V6 => OVERHEAD_V6,
+        _ => OVERHEAD_V4,
+    };
+    let frame_max = device.mtu.saturating_sub(overhead).clamp(FRAME_MIN, FRAME_MAX) as usize;
+    let config = proto::Config {
+        cluster_id: settings.unsigned(Id::ClusterId),
+        node_id: match settings.unsigned(Id::NodeId) {
+            0 => thread::random().max(1),
+            chosen => chosen,
+        },
+        incarnation: thread::random(),
+        frame_max,
+        flush: u64::from(settings.unsigned(Id::FlushUs)) * 1000,
+        heartbeat: u64::from(settings.unsigned(Id::HeartbeatMs)) * NS_PER_MS,
+        resync_rate: settings.unsigned(Id::ResyncRate),
+    };
+    let storage = Storage {
+        frame: Buffer::from_fn(frame_max, || 0)?,
+        peers: Buffer::from_fn(PEERS_MAX, Peer::default)?,
+    };
+    Ok(Node::new(config, storage))
+}

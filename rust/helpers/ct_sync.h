@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the C helpers and the Rust side of ct_sync say to each other.
+ *
+ * Rust never sees a kernel struct: helpers fill the flat structs below. Their
+ * layout is declared a second time in rust/proto/entry.rs; both sides assert it.
+ *
+ * ct_sync_*     C functions, called by rust/kapi/
+ * ct_sync_rs_*  Rust functions, called by the helpers
+ */
+#ifndef CT_SYNC_H
+#define CT_SYNC_H
+
+#include <linux/types.h>
+
+struct net;
+struct net_device;
+struct nf_conn;
+struct nf_ct_event_notifier;
+struct seq_file;
+struct socket;
+struct task_struct;
+
+/* --- What is replicated: see rust/proto/entry.rs ------------------------- */
+
+struct ct_sync_endpoints {
+	u8 src[16];
+	u8 dst[16];
+	u16 src_port;
+	u16 dst_port;
+};
+
+struct ct_sync_key {
+	struct ct_sync_endpoints original;
+	u16 zone;
+	u8 zone_dir;
+	u8 family;
+	u8 protocol;
+	u8 hints;
+	u8 reserved[2];
+};
+
+struct ct_sync_window {
+	u32 end;
+	u32 max_end;
+	u32 max_window;
+	u32 max_ack;
+};
+
+#define CT_SYNC_HAS_TCP		1
+#define CT_SYNC_HAS_TCP_WINDOW	2
+#define CT_SYNC_HAS_SCTP	4
+
+struct ct_sync_entry {
+	struct ct_sync_key key;
+	struct ct_sync_endpoints reply;
+	u32 status;
+	u32 mark;
+	u32 timeout_s;
+	struct ct_sync_window tcp_window[2];
+	u32 sctp_vtag[2];
+	u8 state;
+	u8 tcp_flags[2];
+	u8 tcp_scale[2];
+	u8 has;
+	u8 reserved[2];
+};
+
+static_assert(sizeof(struct ct_sync_endpoints) == 36);
+static_assert(sizeof(struct ct_sync_key) == 44);
+static_assert(sizeof(struct ct_sync_entry) == 140);
+static_assert(offsetof(struct ct_sync_entry, reply) == 44);
+static_assert(offsetof(struct ct_sync_entry, status) == 80);
+static_assert(offsetof(struct ct_sync_entry, tcp_window) == 92);
+static_assert(offsetof(struct ct_sync_entry, sctp_vtag) == 124);
+static_assert(offsetof(struct ct_sync_entry, state) == 132);
+
+/* --- conntrack.c: reading the table -------------------------------------- */
+
+/* What a lookup found. */
+enum ct_sync_found {
+	CT_SYNC_ABSENT = 0,	/* no such connection, or it is dying */
+	CT_SYNC_PRESENT = 1,	/* the entry was filled */
+	CT_SYNC_EXCLUDED = 2,	/* there is one, and it is not replicated */
+	CT_SYNC_WITHDRAWN = 3,	/* the same, but peers were told of it before */
+};
+
+/* Which entries a walk looks for. */
+enum ct_sync_walk_mode {
+	CT_SYNC_WALK_UNMARKED = 0,	/* whose mark differs from the walk's */
+	CT_SYNC_WALK_DIRTY = 1,		/* whose dirty bit is set */
+};
+
+/* Where a walk of the table stands; all zero at its start. */
+struct ct_sync_cursor {
+	u32 bucket;
+	u32 size;
+};
+
+void ct_sync_key_of(const struct nf_conn *ct, struct ct_sync_key *key);
+bool ct_sync_mark_dirty(struct nf_conn *ct);
+bool ct_sync_is_shared(const struct nf_conn *ct);
+bool ct_sync_is_template(const struct nf_conn *ct);
+
+int ct_sync_snapshot(struct net *net, const struct ct_sync_key *key,
+		     u32 mark_mask, struct ct_sync_entry *entry);
+u32 ct_sync_walk(struct net *net, struct ct_sync_cursor *cursor, int mode,
+		 u8 mark, u32 mark_mask, struct ct_sync_entry *entries,
+		 u32 entries_max, bool *done);
+u32 ct_sync_table_count(struct net *net);
+u32 ct_sync_table_max(struct net *net);
+
+/* --- apply.c: writing the table ------------------------------------------ */
+
+/* What became of a record; the same order as Applied in rust/proto. */
+enum ct_sync_applied {
+	CT_SYNC_INSERTED = 0,
+	CT_SYNC_UPDATED = 1,
+	CT_SYNC_DELETED = 2,
+	CT_SYNC_NOT_THERE = 3,
+	CT_SYNC_REPLACED_LOCAL = 4,
+	CT_SYNC_CONFLICT = 5,
+	CT_SYNC_TABLE_FULL = 6,
+	CT_SYNC_NO_MEMORY = 7,
+	CT_SYNC_UNSUPPORTED_PROTOCOL = 8,
+	CT_SYNC_NAT_DIVERGED = 9,
+	CT_SYNC_REFUSED = 10,
+};
+
+int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark);
+int ct_sync_delete(struct net *net, const struct ct_sync_key *key);
+u32 ct_sync_sweep(struct net *net, u8 mark);
+u32 ct_sync_pin_all(struct net *net);
+u32 ct_sync_unpin_all(struct net *net);
+u32 ct_sync_end_grace_all(struct net *net);
+
+/* --- notifier.c: conntrack events ---------------------------------------- */
+
+int ct_sync_notifier_arm(struct net *net, void *engine);
+void ct_sync_notifier_disarm(struct net *net);
+int ct_sync_rs_event(void *engine, u32 events, struct nf_conn *ct);
+void ct_sync_rs_events_missed(void *engine);
+
+/* --- netns.c: what a network namespace owns ------------------------------ */
+
+struct ct_sync_net;
+struct ct_sync_net *ct_sync_pernet(const struct net *net);
+
+int ct_sync_subsystem_register(void);
+void ct_sync_subsystem_unregister(void);
+void *ct_sync_init_net_instance(void);
+const char *ct_sync_param_syncdev(void);
+int ct_sync_device_find(struct net *net, const char *name, u32 *ifindex, u32 *mtu);
+u32 ct_sync_net_inum(struct net *net);
+
+int ct_sync_rs_net_init(struct net *net, void **instance);
+void ct_sync_rs_net_pre_exit(void *instance);
+void ct_sync_rs_net_exit(void *instance);
+void ct_sync_rs_reconcile(void *instance);
+void ct_sync_rs_show(void *instance, struct seq_file *seq);
+
+/* --- knobs.c: sysctl ------------------------------------------------------ */
+
+/* Longest text that a knob takes or gives, with its NUL. */
+#define CT_SYNC_KNOB_MAX	512
+
+void *ct_sync_knobs_register(struct net *net, void *instance,
+			     const char *const *names, const u16 *modes, u32 count);
+void ct_sync_knobs_unregister(void *knobs);
+int ct_sync_rs_knob_read(void *instance, u32 index, u8 *text, size_t text_max);
+int ct_sync_rs_knob_write(void *instance, u32 index, const u8 *text, size_t length);
+
+/* --- socket.c: the replication socket ------------------------------------- */
+
+/* Where a datagram came from, or goes to; an IPv4 address takes four bytes. */
+struct ct_sync_address {
+	u8 family;
+	u8 bytes[16];
+};
+
+struct socket *ct_sync_socket_open(struct net *net, u32 ifindex,
+				   const struct ct_sync_address *group, u16 port);
+void ct_sync_socket_release(struct socket *sock);
+int ct_sync_socket_send(struct socket *sock, u32 ifindex,
+			const struct ct_sync_address *to, u16 port,
+			const u8 *frame, size_t length);
+int ct_sync_socket_receive(struct socket *sock, u8 *frame, size_t length_max,
+			   struct ct_sync_address *from, int *ttl);
+void ct_sync_socket_wait(struct socket *sock);
+
+/* --- hooks.c: notrack, l2drop, foreign datagrams -------------------------- */
+
+int ct_sync_hooks_register(struct net *net);
+void ct_sync_hooks_unregister(struct net *net);
+void ct_sync_hooks_set_syncdev(struct net *net, u32 ifindex, u16 port, bool notrack);
+u64 ct_sync_hooks_wrong_device(struct net *net);
+int ct_sync_l2drop_set(struct net *net, u32 mode, const char *syncdev);
+void ct_sync_l2drop_effective(struct net *net, bool dropping);
+u64 ct_sync_l2drop_count(struct net *net);
+void ct_sync_l2drop_device_event(struct net_device *dev, unsigned long event);
+
+/* --- thread.c: threads, and waking them ----------------------------------- */
+
+struct ct_sync_signal {
+	void *task;
+	u32 raised;
+	u32 reserved;
+};
+
+struct task_struct *ct_sync_thread_start(int (*body)(void *), void *data,
+					 const char *name, u32 namespace_id);
+void ct_sync_thread_stop(struct task_struct *thread);
+bool ct_sync_thread_should_stop(void);
+void ct_sync_signal_raise(struct ct_sync_signal *signal);
+void ct_sync_signal_wait(struct ct_sync_signal *signal, u64 timeout_ns);
+u32 ct_sync_this_cpu(void);
+u32 ct_sync_cpus(void);
+u64 ct_sync_now_ns(void);
+u32 ct_sync_random(void);
+
+#endif /* CT_SYNC_H */

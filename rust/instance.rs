@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All that one network namespace owns: its knobs, its counters, and what runs in it.
+//!
+//! Nothing runs until `syncdev` names an interface that is there. [`Instance::reconcile`] compares
+//! what should run with what does; it is called after a knob was written and after a device came
+//! or went.
+//!
+//! Locks: `control`, a mutex, outside of everything; rtnl is taken inside of it, so no callback
+//! under rtnl may take it (devices are followed by a work item). `files` alone.
+
+use core::fmt::Write;
+
+use kernel::prelude::*;
+use kernel::seq_file::SeqFile;
+use kernel::sync::{new_mutex, Arc, Mutex};
+
+use crate::config::{self, DeviceName, Readable, Id, Knob, Settings};
+use crate::engine::Engine;
+use crate::kapi::hooks::{self, Hooks};
+use crate::kapi::knobs::Files;
+use crate::kapi::netns::{Device, Net};
+use crate::kapi::notifier::Armed;
+use crate::kapi::thread::{self, Kthread};
+use crate::proto::Role;
+use crate::receiver::Receiver;
+use crate::sender::Sender;
+use crate::show;
+use crate::stats::Stats;
+
+/// What runs while syncdev is there. Fields are dropped in this order: first events end, then the
+/// threads, then the hooks, last the engine with its socket.
+struct Running {
+    _notifier: Armed,
+    _sender: Kthread<Sender>,
+    _receiver: Kthread<Receiver>,
+    _hooks: Hooks,
+    engine: Arc<Engine>,
+    device: Device,
+    settings: Settings,
+}
+
+/// What the control mutex protects.
+struct Control {
+    settings: Settings,
+    role: Role,
+    running: Option<Running>,
+    /// Epochs of earlier engines of this namespace: a new one begins above.
+    epoch_floor: u64,
+    /// Whether it was said that syncdev is awaited.
+    waiting: bool,
+    /// Set once by `shut_down`: nothing starts any more.
+    closed: bool,
+}
+
+/// One namespace's ct_sync.
+#[pin_data]
+pub(crate) struct Instance {
+    net: Net,
+    stats: Arc<Stats>,
+    #[pin]
+    control: Mutex<Control>,
+    #[pin]
+    files: Mutex<Option<Files>>,
+}
+
+impl Instance {
+    /// Makes the instance of a namespace, with every knob at its default, and its files.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(net: Net) -> Result<Arc<Self>> {
+        let stats = Arc::new(Stats::new(), GFP_KERNEL)?;
+        let control = Control {
+            settings: Settings::new(),
+            role: Role::Backup,
+            running: None,
+            epoch_floor: 0,
+            waiting: false,
+            closed: false,
+        };
+        let instance = Arc::pin_init(
+            pin_init!(Self {
+                net,
+                stats,
+                control <- new_mutex!(control),
+                files <- new_mutex!(None),
+            }),
+            GFP_KERNEL,
+        )?;
+        let files = Files::register(net, instance.clone())?;
+        *instance.files.lock() = Some(files);
+        Ok(instance)
+    }
+
+    /// Stops all that runs, for good.
+    pub(crate) fn shut_down(&self) {
+        // Files first, outside of the lock: their handlers take `control`.
+        let files = self.files.lock().take();
+        drop(files);
+        let mut control = self.control.lock();
+        control.closed = true;
+        self.stop(&mut control);
+        if control.settings.number(Id::L2drop) != 0 {
+            hooks::l2drop_effective(self.net, false);
+            let none = DeviceName::default();
+            if hooks::l2drop_set(self.net, 0, none.as_c_str()).is_err() {
+                pr_err!("l2drop: the hooks stay\n");
+            }
+        }
+    }
+
+    /// Starts, restarts or stops what runs, after something has changed. Failures are logged.
+    pub(crate) fn reconcile(&self) {
+        let mut control = self.control.lock();
+        if let Err(err) = self.reconcile_locked(&mut control) {
+            pr_err!(
+                "{}: replication cannot start ({:?}); tried again when the interface changes\n",
+                control.settings.syncdev.as_str(),
+                err
+            );
+        }
+    }
+
+    fn reconcile_locked(&self, control: &mut Control) -> Result {
+        let device = self.wanted_device(control);
+        let same = control
+            .running
+            .as_ref()
+            .is_some_and(|r| Some(r.device) == device && r.settings == control.settings);
+        if same {
+            return Ok(());
+        }
+        self.stop(control);
+        match device {
+            Some(device) => self.start(control, device),
+            None => Ok(()),
+        }
+    }
+
+    /// The interface to replicate on, if there is to be one and it is there.
+    fn wanted_device(&self, control: &mut Control) -> Option<Device> {
+        if control.closed || control.settings.syncdev.is_empty() {
+            return None;
+        }
+        let device = self.net.find_device(control.settings.syncdev.as_c_str()).ok();
+        if device.is_none() && !control.waiting {
+            pr_info!(
+                "{}: no such interface; waiting for it\n",
+                control.settings.syncdev.as_str()
+            );
+        }
+        control.waiting = device.is_none();
+        device
+    }
+
+    fn start(&self, control: &mut Control, device: Device) -> Result {
+        let settings = control.settings;
+        let engine = Engine::new(
+            self.net,
+            device,
+            &settings,
+            control.epoch_floor,
+            self.stats.clone(),
+        )?;
+        let port = u16::try_from(settings.number(Id::Port)).map_err(|_| EINVAL)?;
+        let notrack = settings.number(Id::Notrack) != 0;
+        let hooks = Hooks::register(self.net, device.ifindex, port, notrack)?;
+        let inum = self.net.inum();
+        let receiver = Kthread::start(Receiver::new(engine.clone())?, c"ct_sync-rx", inum)?;
+        let sender = Kthread::start(Sender::new(engine.clone())?, c"ct_sync-tx", inum)?;
+        let notifier = Armed::new(self.net, engine.clone())?;
+        if control.role == Role::Primary {
+            engine.promote();
+        }
+        pr_info!("{}: replication started\n", settings.syncdev.as_str());
+        control.running = Some(Running {
+            _notifier: notifier,
+            _sender: sender,
+            _receiver: receiver,
+            _hooks: hooks,
+            engine,
+            device,
+            settings,
+        });
+        Ok(())
+    }
+
+    fn stop(&self, control: &mut Control) {
+        let Some(running) = control.running.take() else {
+            return;
+        };
+        let name = running.settings.syncdev;
+        let engine = running.engine.clone();
+        drop(running);
+        control.epoch_floor = engine.node.lock().highest_epoch();
+        engine.fold_counters();
+        pr_info!("{}: replication stopped\n", name.as_str());
+    }
+
+    /// Writes the value of a knob.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the buffer is too small.
+    pub(crate) fn read_knob(&self, knob: &Knob, out: &mut impl Write) -> Result {
+        let control = self.control.lock();
+        let settings = &control.settings;
+        let written = match knob.id {
+            Id::Syncdev => write!(out, "{}", settings.syncdev.as_str()),
+            Id::State => write!(out, "{}", config::state_number(control.role)),
+            Id::Synced => write!(out, "{}", u32::from(is_synced(&control))),
+            Id::Group => out.write_fmt(fmt!("{}", Readable::new(&settings.group))),
+            _ => write!(out, "{}", settings.number(knob.id)),
+        };
+        written.map_err(|_| EINVAL)
+    }
+
+    /// Sets a knob from text, and makes it true.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a value that is none or out of bounds, and what starting replication returns;
+    /// the value is as before then.
+    pub(crate) fn write_knob(&self, knob: &Knob, text: &str) -> Result {
+        let mut control = self.control.lock();
+        if control.closed {
+            return Err(ENODEV);
+        }
+        let before = control.settings;
+        match knob.id {
+            Id::State => return self.set_role(&mut control, config::parse_state(text)?),
+            Id::Resync => return resync(&control),
+            Id::Syncdev => control.settings.syncdev = DeviceName::parse(text)?,
+            Id::Group => control.settings.group = config::parse_group(text)?,
+            _ => control.settings.set_number(knob, config::parse_number(text)?)?,
+        }
+        let result = self.apply(&mut control, &before);
+        if result.is_err() {
+            control.settings = before;
+            // What ran before ran with these settings; if it fails now it has said so.
+            let _ = self.apply(&mut control, &before);
+        }
+        result
+    }
+
+    /// Makes changed settings true.
+    fn apply(&self, control: &mut Control, before: &Settings) -> Result {
+        let settings = control.settings;
+        if settings.syncdev != before.syncdev {
+            control.waiting = false;
+        }
+        let l2drop_changed = settings.number(Id::L2drop) != before.number(Id::L2drop)
+            || settings.syncdev != before.syncdev;
+        if l2drop_changed {
+            hooks::l2drop_effective(self.net, control.role == Role::Backup);
+            let mode = settings.unsigned(Id::L2drop);
+            hooks::l2drop_set(self.net, mode, settings.syncdev.as_c_str())?;
+        }
+        self.reconcile_locked(control)
+    }
+
+    /// Changes the role: one write, which takes effect at once.
+    fn set_role(&self, control: &mut Control, role: Role) -> Result {
+        if control.role == role {
+            return Ok(());
+        }
+        control.role = role;
+        hooks::l2drop_effective(self.net, role == Role::Backup);
+        if let Some(running) = &control.running {
+            match role {
+                Role::Primary => running.engine.promote(),
+                Role::Backup => running.engine.demote(),
+            }
+        }
+        pr_info!("now {}\n", show::role_name(role));
+        Ok(())
+    }
+
+    /// Sets a knob from a module parameter.
+    ///
+    /// # Errors
+    ///
+    /// As [`Instance::write_knob`], with a line in the log.
+    pub(crate) fn set_parameter(&self, id: Id, text: &str) -> Result {
+        let knob = config::KNOBS.iter().find(|knob| knob.id == id).ok_or(EINVAL)?;
+        self.write_knob(knob, text).inspect_err(|err| {
+            let name = knob.name.to_str().unwrap_or_default();
+            pr_err!("parameter {}={}: refused ({:?})\n", name, text, err);
+        })
+    }
+
+    /// Writes `/proc/net/ct_sync`.
+    pub(crate) fn show(&self, seq: &SeqFile) {
+        let control = self.control.lock();
+        let engine = control.running.as_ref().map(|running| &*running.engine);
+        show::write(seq, self.net, control.role, engine, &self.stats);
+    }
+}
+
+/// Whether this node has all that the primary has; the primary has.
+fn is_synced(control: &Control) -> bool {
+    match &control.running {
+        Some(running) => running.engine.node.lock().synced(thread::now()),
+        None => false,
+    }
+}
+
+/// Starts a full resync: as the primary to all, as a backup by asking for one.
+fn resync(control: &Control) -> Result {
+    let running = control.running.as_ref().ok_or(ENODEV)?;
+    running.engine.node.lock().request_walk();
+    running.engine.wake();
+    Ok(())
+}

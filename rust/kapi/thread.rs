@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kernel threads, the signal that wakes one, the clock and the number of the CPU.
+//!
+//! Dropping a [`Kthread`] asks it to stop and waits: `kthread_stop()` returns after the body has.
+
+use core::cell::UnsafeCell;
+use core::ffi::{c_char, c_int, c_void, CStr};
+use core::ptr::NonNull;
+
+use kernel::prelude::*;
+use kernel::types::NotThreadSafe;
+
+use crate::proto::Time;
+
+extern "C" {
+    fn ct_sync_thread_start(
+        body: unsafe extern "C" fn(*mut c_void) -> c_int,
+        data: *mut c_void,
+        name: *const c_char,
+        namespace_id: u32,
+    ) -> *mut c_void;
+    fn ct_sync_thread_stop(thread: *mut c_void);
+    fn ct_sync_thread_should_stop() -> bool;
+    fn ct_sync_signal_raise(signal: *mut RawSignal);
+    fn ct_sync_signal_wait(signal: *mut RawSignal, timeout_ns: u64);
+    fn ct_sync_this_cpu() -> u32;
+    fn ct_sync_cpus() -> u32;
+    fn ct_sync_now_ns() -> u64;
+    fn ct_sync_random() -> u32;
+}
+
+/// What a thread does.
+pub(crate) trait Body: Send + 'static {
+    /// Runs until `stop` says so.
+    fn run(&mut self, stop: &Stop);
+}
+
+/// Proof that the current task is a thread started by [`Kthread`].
+///
+/// # Invariants
+///
+/// Exists only while the body of such a thread runs, and only on that thread.
+pub(crate) struct Stop(NotThreadSafe);
+
+impl Stop {
+    /// Whether the owner of the thread waits for it to end.
+    pub(crate) fn should_stop(&self) -> bool {
+        // SAFETY: By the type invariant the current task is a kthread.
+        unsafe { ct_sync_thread_should_stop() }
+    }
+}
+
+/// A running thread; asked to stop and waited for when dropped.
+///
+/// # Invariants
+///
+/// `task` is a thread that `ct_sync_thread_start` returned, with its reference. `body` came from
+/// `KBox::into_raw`, and only the thread uses it until it has ended.
+pub(crate) struct Kthread<T: Body> {
+    task: NonNull<c_void>,
+    body: NonNull<T>,
+}
+
+// SAFETY: Any task may stop a kthread and drop its reference (kthread_stop_put); `T` is `Send`.
+unsafe impl<T: Body> Send for Kthread<T> {}
+
+impl<T: Body> Kthread<T> {
+    /// Starts a thread named `name/namespace_id`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, `EINTR`.
+    pub(crate) fn start(body: KBox<T>, name: &CStr, namespace_id: u32) -> Result<Self> {
+        let body = KBox::into_raw(body);
+        // SAFETY: `run_body::<T>` takes a pointer to a `T`, which lives until `drop` has waited
+        // for the thread; the name ends with NUL.
+        let task = unsafe {
+            ct_sync_thread_start(
+                run_body::<T>,
+                body.cast(),
+                name.as_ptr().cast(),
+                namespace_id,
+            )
+        };
+        let started = kernel::error::from_err_ptr(task)
+            .and_then(|task| Ok((NonNull::new(task).ok_or(ENOMEM)?, NonNull::new(body).ok_or(ENOMEM)?)));
+        match started {
+            // INVARIANT: Just started, with its reference and with this body.
+            Ok((task, body)) => Ok(Self { task, body }),
+            Err(err) => {
+                // SAFETY: No thread was started, so the body is ours alone again.
+                drop(unsafe { KBox::from_raw(body) });
+                Err(err)
+            }
+        }
+    }
+}
+
+impl<T: Body> Drop for Kthread<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the reference is ours; it is not used again.
+        unsafe { ct_sync_thread_stop(self.task.as_ptr()) };
+        // SAFETY: By the type invariant it came from `into_raw`, and the thread has ended.
+        drop(unsafe { KBox::from_raw(self.body.as_ptr()) });
+    }
+}
+
+/// The C entry of a thread.
+///
+/// # Safety
+///
+/// `data` points to a `T` that only this thread uses, and that outlives it.
+unsafe extern "C" fn run_body<T: Body>(data: *mut c_void) -> c_int {
+    // SAFETY: By the caller's promise.
+    let body = unsafe { &mut *data.cast::<T>() };
+    // INVARIANT: This is the thread's own body, and `Stop` cannot leave the thread.
+    body.run(&Stop(NotThreadSafe));
+    0
+}
+
+/// The layout of `struct ct_sync_signal`.
+#[repr(C)]
+struct RawSignal {
+    task: *mut c_void,
+    raised: u32,
+    reserved: u32,
+}
+
+/// Wakes the one thread that waits for it. Raising takes no lock and does little when the signal
+/// is raised already.
+pub(crate) struct Signal(UnsafeCell<RawSignal>);
+
+// SAFETY: All access goes through the helpers, which use atomic operations and RCU.
+unsafe impl Send for Signal {}
+// SAFETY: As above.
+unsafe impl Sync for Signal {}
+
+impl Signal {
+    /// A signal that is not raised.
+    pub(crate) const fn new() -> Self {
+        Self(UnsafeCell::new(RawSignal {
+            task: core::ptr::null_mut(),
+            raised: 0,
+            reserved: 0,
+        }))
+    }
+
+    /// Raises the signal. What was written before is seen by the thread that wakes.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    pub(crate) fn raise(&self) {
+        // SAFETY: The struct is initialised and lives as long as `self`.
+        unsafe { ct_sync_signal_raise(self.0.get()) }
+    }
+
+    /// Waits until the signal is raised, the thread is to stop or `timeout_ns` are over, and
+    /// lowers the signal. One thread only waits for a signal.
+    pub(crate) fn wait(&self, _stop: &Stop, timeout_ns: u64) {
+        // SAFETY: The struct is initialised and lives as long as `self`; `Stop` proves a kthread.
+        unsafe { ct_sync_signal_wait(self.0.get(), timeout_ns) }
+    }
+}
+
+/// The monotonic clock.
+pub(crate) fn now() -> Time {
+    // SAFETY: `ktime_get_ns()` may be called from any context.
+    Time(unsafe { ct_sync_now_ns() })
+}
+
+/// A random number.
+pub(crate) fn random() -> u32 {
+    // SAFETY: `get_random_u32()` may be called from any context.
+    unsafe { ct_sync_random() }
+}
+
+/// How many CPUs there may be: numbers of CPUs are below it.
+pub(crate) fn cpus() -> usize {
+    // SAFETY: Reads a variable that does not change after boot.
+    unsafe { ct_sync_cpus() as usize }
+}
+
+/// The CPU that this runs on; without preemption disabled, the one it ran on a moment ago.
+pub(crate) fn this_cpu() -> usize {
+    // SAFETY: `raw_smp_processor_id()` may be called from any context.
+    unsafe { ct_sync_this_cpu() as usize }
+}

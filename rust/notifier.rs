@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From a conntrack event to a key in the queue.
+//!
+//! Runs in softirq, or in the process that deletes an entry, under RCU. It never sleeps, never
+//! allocates and takes no lock. What it cannot queue is not lost: an entry keeps its dirty bit and
+//! is found by a scan, and the end of a connection is refused, so that the kernel keeps the dying
+//! entry and offers it again.
+
+use kernel::prelude::*;
+
+use crate::engine::Engine;
+use crate::kapi::conntrack::EventEntry;
+use crate::kapi::notifier::Events;
+use crate::proto::Key;
+use crate::stats::Counter;
+
+/// Takes an event.
+///
+/// # Errors
+///
+/// `ENOSPC` when the end of a connection found the ring full.
+pub(crate) fn handle(engine: &Engine, events: Events, entry: EventEntry<'_>) -> Result {
+    if !engine.is_primary() || entry.is_template() {
+        return Ok(());
+    }
+    let cpu = engine.this_cpu();
+    cpu.stats.count(Counter::EventsSeen);
+    if events.is_end() {
+        // Of an entry that was never sent, peers need not hear.
+        return match entry.is_shared() {
+            true => queue_end(engine, entry.key()),
+            false => Ok(()),
+        };
+    }
+    if !entry.mark_dirty() {
+        cpu.stats.count(Counter::EventsCoalesced);
+        return Ok(());
+    }
+    if cpu.queue.push(&entry.key()).is_err() {
+        cpu.stats.count(Counter::EventsRingFull);
+        engine.request_scan();
+    }
+    engine.wake();
+    Ok(())
+}
+
+/// Queues the end of a connection.
+fn queue_end(engine: &Engine, mut key: Key) -> Result {
+    let cpu = engine.this_cpu();
+    key.hints = Key::DESTROYED;
+    let queued = cpu.queue.push(&key);
+    engine.wake();
+    queued.map_err(|_| {
+        cpu.stats.count(Counter::EventsDestroyDeferred);
+        ENOSPC
+    })
+}

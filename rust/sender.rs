@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The sender thread: keys become truths, truths become frames, frames are sent.
+//!
+//! It also does what takes its time after a change of role: timeouts, the end of the TCP grace.
+//!
+//! Context: a kthread of its own. It holds the mutex of the protocol for one round at a time, at
+//! most [`ROUND_MAX`] keys, so that the receiver and a promotion never wait long.
+
+use kernel::prelude::*;
+use kernel::sync::lock::{mutex::MutexBackend, Guard};
+use kernel::sync::Arc;
+
+use crate::engine::{Engine, Pass};
+use crate::kapi::conntrack::{Cursor, Found, WalkMode};
+use crate::kapi::thread::{self, Body, Stop};
+use crate::notices;
+use crate::proto::time::NS_PER_S;
+use crate::proto::{Entry, Key, Node, Role, Truth};
+use crate::queue::Consumer;
+use crate::stats::Counter;
+
+/// Keys looked up in one round.
+const ROUND_MAX: usize = 256;
+/// Entries that a walk reads at once: what one round of a walk may take.
+const WALK_MAX: usize = 64;
+/// Longest sleep, in nanoseconds.
+const SLEEP_MAX_NS: u64 = NS_PER_S;
+
+type NodeGuard<'a> = Guard<'a, Node, MutexBackend>;
+
+/// What the sender thread works with.
+pub(crate) struct Sender {
+    engine: Arc<Engine>,
+    consumer: Consumer,
+    entries: KVec<Entry>,
+    walk: Cursor,
+    /// Where a scan for dirty entries stands, if one runs.
+    scan: Option<Cursor>,
+}
+
+impl Body for Sender {
+    fn run(&mut self, stop: &Stop) {
+        while !stop.should_stop() {
+            self.run_pass();
+            while self.round() && !stop.should_stop() {}
+            let sleep_ns = self.sleep_ns();
+            self.engine.signal.wait(stop, sleep_ns);
+        }
+    }
+}
+
+impl Sender {
+    /// A sender that has sent nothing.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(engine: Arc<Engine>) -> Result<KBox<Self>> {
+        let entries = KVec::from_elem(Entry::default(), WALK_MAX, GFP_KERNEL)?;
+        let sender = Self {
+            engine,
+            consumer: Consumer::new(),
+            entries,
+            walk: Cursor::default(),
+            scan: None,
+        };
+        Ok(KBox::new(sender, GFP_KERNEL)?)
+    }
+
+    /// How long there is nothing to do, in nanoseconds.
+    fn sleep_ns(&self) -> u64 {
+        let now = thread::now();
+        let node_due = self.engine.node.lock().poll_timeout();
+        let wake = [node_due, self.engine.grace_end()]
+            .into_iter()
+            .flatten()
+            .fold(now.after(SLEEP_MAX_NS), |a, b| a.min(b));
+        self.engine.set_sender_wakes(wake);
+        wake.since(now)
+    }
+
+    /// Does what a change of role, or the end of the TCP grace, asks for.
+    fn run_pass(&self) {
+        match self.engine.take_pass() {
+            Pass::None => {}
+            Pass::Pin => drop(self.engine.table.pin_all()),
+            Pass::Unpin => drop(self.engine.table.unpin_all()),
+        }
+        if self.engine.grace_end().is_some_and(|end| end <= thread::now()) {
+            self.engine.clear_grace();
+            self.engine.table.end_grace_all();
+        }
+    }
+
+    /// Takes what waits, up to the limit of a round, and sends what is due. Returns whether more
+    /// waits.
+    fn round(&mut self) -> bool {
+        let engine = self.engine.clone();
+        let mut node = engine.node.lock();
+        node.set_table_size(engine.table.count(), engine.table.max());
+        let more = match node.role() {
+            Role::Primary => {
+                let queued = self.drain(&mut node);
+                let scanned = self.run_scan(&mut node);
+                let walked = self.run_walk(&mut node);
+                queued || scanned || walked
+            }
+            Role::Backup => self.discard(),
+        };
+        self.transmit(&mut node);
+        let notices = node.take_notices();
+        drop(node);
+        notices::log(notices);
+        more
+    }
+
+    /// Sends the truth about keys that wait.
+    fn drain(&mut self, node: &mut NodeGuard<'_>) -> bool {
+        for _ in 0..ROUND_MAX {
+            let Some(key) = self.engine.pop(&mut self.consumer) else {
+                return false;
+            };
+            self.tell(node, key);
+        }
+        true
+    }
+
+    /// A backup sends no truths: what waits is from before its demotion.
+    fn discard(&mut self) -> bool {
+        for _ in 0..ROUND_MAX {
+            if self.engine.pop(&mut self.consumer).is_none() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Looks a key up and tells what is true now.
+    fn tell(&self, node: &mut NodeGuard<'_>, mut key: Key) {
+        let ended = key.hints & Key::DESTROYED != 0;
+        key.hints = 0;
+        let truth = match self.engine.table.snapshot(&key, self.engine.filter) {
+            Found::Present(entry) => return self.tell_truth(node, Truth::Present(&entry)),
+            Found::Withdrawn => Truth::Absent(&key),
+            Found::Absent if ended => Truth::Absent(&key),
+            // It ended before it was sent, or its end is queued behind.
+            Found::Absent => return,
+            Found::Excluded => return self.engine.stats.count(Counter::EventsSkippedLocal),
+        };
+        self.tell_truth(node, truth);
+    }
+
+    fn tell_truth(&self, node: &mut NodeGuard<'_>, truth: Truth<'_>) {
+        self.make_room(node);
+        node.handle_truth(truth, thread::now(), &self.engine.stats);
+    }
+
+    /// Goes on with the scan for entries whose key found its ring full.
+    fn run_scan(&mut self, node: &mut NodeGuard<'_>) -> bool {
+        if self.scan.is_none() && self.engine.take_scan() {
+            self.engine.stats.count(Counter::ScanRuns);
+            self.scan = Some(Cursor::default());
+        }
+        let Some(cursor) = &mut self.scan else {
+            return false;
+        };
+        let (count, done) =
+            self.engine
+                .table
+                .walk(cursor, WalkMode::Dirty, self.engine.filter, &mut self.entries);
+        if done {
+            self.scan = None;
+        }
+        for entry in self.entries.iter().take(count) {
+            self.tell_truth(node, Truth::Present(entry));
+        }
+        true
+    }
+
+    /// Goes on with the walk of a full resync, as fast as the protocol allows.
+    fn run_walk(&mut self, node: &mut NodeGuard<'_>) -> bool {
+        let now = thread::now();
+        let Some(walk) = node.poll_walk(now) else {
+            return false;
+        };
+        if walk.restart {
+            self.walk = Cursor::default();
+        }
+        let budget = walk.budget.min(self.entries.len());
+        let (count, done) = self.engine.table.walk(
+            &mut self.walk,
+            WalkMode::Unmarked(walk.mark),
+            self.engine.filter,
+            self.entries.get_mut(..budget).unwrap_or_default(),
+        );
+        for entry in self.entries.iter().take(count) {
+            self.make_room(node);
+            node.handle_walked(entry, now, &self.engine.stats);
+        }
+        if done {
+            self.make_room(node);
+            node.handle_walk_end(now, &self.engine.stats);
+        }
+        true
+    }
+
+    /// Sends until the protocol takes another record.
+    fn make_room(&self, node: &mut NodeGuard<'_>) {
+        if !node.has_room() {
+            self.transmit(node);
+        }
+    }
+
+    /// Sends every frame that is due.
+    fn transmit(&self, node: &mut NodeGuard<'_>) {
+        while let Some(frame) = node.poll_transmit(thread::now(), &self.engine.stats) {
+            if self.engine.socket.send(frame).is_err() {
+                self.engine.stats.count(Counter::SendFailed);
+            }
+        }
+    }
+}
