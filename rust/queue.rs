@@ -52,7 +52,7 @@ struct Position(Atomic<u64>);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Full;
 
-/// The storage is empty or its length is not a power of two.
+/// The length of the storage is not a power of two, or below two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BadCapacity;
 
@@ -85,9 +85,10 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// [`BadCapacity`] unless the length is a power of two.
+    /// [`BadCapacity`] unless the length is a power of two, and at least two.
     pub fn new(slots: Buffer<Slot>) -> Result<Self, BadCapacity> {
-        if !slots.len().is_power_of_two() {
+        // With one slot, "holds this position" and "free for the next" would be the same number.
+        if slots.len() < 2 || !slots.len().is_power_of_two() {
             return Err(BadCapacity);
         }
         for (index, slot) in slots.iter().enumerate() {
@@ -286,20 +287,9 @@ mod tests {
 
     #[test]
     fn capacities_that_do_not_work_are_refused() {
-        for (capacity, good) in [(0, false), (1, true), (2, true), (3, false), (64, true)] {
+        for (capacity, good) in [(0, false), (1, false), (2, true), (3, false), (64, true)] {
             let slots: Vec<_> = (0..capacity).map(|_| Slot::new()).collect();
             assert_eq!(Queue::new(slots.into()).is_ok(), good, "{capacity}");
-        }
-    }
-
-    #[test]
-    fn one_slot_is_enough() {
-        let (queue, mut consumer) = (queue(1), Consumer::new());
-        for n in 0..10 {
-            assert_eq!(queue.push(&key(n)), Ok(()));
-            assert_eq!(queue.push(&key(99)), Err(Full));
-            assert_eq!(queue.pop(&mut consumer), Some(key(n)));
-            assert_eq!(queue.pop(&mut consumer), None);
         }
     }
 }

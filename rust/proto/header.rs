@@ -153,3 +153,68 @@ impl Header {
         Some(((kind, header), usize::from(payload)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: Header = Header {
+        kind: Kind::Data,
+        flags: FLAG_PRIMARY,
+        cluster_id: 5,
+        node_id: 0x0a00_0001,
+        incarnation: 0xcafe_f00d,
+        count: 2,
+        epoch: 3,
+        seq: 0x1_0000_0002,
+    };
+
+    const BYTES: [u8; HEADER_LEN] = [
+        0x43, 0x54, 0x53, 0x59, // magic
+        1, 1, 1, 0, // version, DATA, flags, reserved
+        0, 0, 0, 5, // cluster
+        10, 0, 0, 1, // node
+        0xca, 0xfe, 0xf0, 0x0d, // incarnation
+        0, 2, 0, 3, // records, bytes of payload
+        0, 0, 0, 0, 0, 0, 0, 3, // epoch
+        0, 0, 0, 1, 0, 0, 0, 2, // sequence number
+    ];
+
+    /// A frame with three bytes of payload.
+    fn frame() -> Vec<u8> {
+        [BYTES.as_slice(), &[7, 8, 9]].concat()
+    }
+
+    #[test]
+    fn literal_bytes() {
+        let mut written = [0; HEADER_LEN];
+        HEADER.encode(3, &mut written);
+        assert_eq!(written, BYTES);
+        assert_eq!(Header::decode(&frame()), Ok((HEADER, [7, 8, 9].as_slice())));
+    }
+
+    #[test]
+    fn refusals_are_named() {
+        let with = |at: usize, value: u8| {
+            let mut frame = frame();
+            frame[at] = value;
+            Header::decode(&frame).map(|_| ())
+        };
+        assert_eq!(with(0, 0), Err(Counter::FramesBadMagic));
+        assert_eq!(with(4, 2), Err(Counter::FramesBadVersion));
+        assert_eq!(with(5, 0), Err(Counter::FramesUnknownKind));
+        assert_eq!(with(5, 6), Err(Counter::FramesUnknownKind));
+        assert_eq!(with(23, 4), Err(Counter::FramesShort));
+        assert_eq!(with(23, 2), Err(Counter::FramesTrailingGarbage));
+        assert_eq!(with(7, 255), Ok(()), "reserved");
+    }
+
+    #[test]
+    fn every_cut_is_short() {
+        let frame = frame();
+        for len in 0..frame.len() {
+            let refused = Header::decode(&frame[..len]).map(|_| ());
+            assert_eq!(refused, Err(Counter::FramesShort), "{len}");
+        }
+    }
+}

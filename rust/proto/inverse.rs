@@ -44,3 +44,54 @@ fn answer(pairs: &[(u8, u8)], type_code: u16) -> u16 {
     });
     u16::from_be_bytes([reply.unwrap_or(kind), code])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::FAMILY_V6;
+    use super::*;
+
+    /// The ports of the inverse.
+    fn ports(family: u8, protocol: u8, src_port: u16, dst_port: u16) -> (u16, u16) {
+        let key = Key {
+            original: Endpoints {
+                src: [1; 16],
+                dst: [2; 16],
+                src_port,
+                dst_port,
+            },
+            family,
+            protocol,
+            ..Key::default()
+        };
+        let reply = inverse(&key);
+        assert_eq!((reply.src, reply.dst), ([2; 16], [1; 16]));
+        (reply.src_port, reply.dst_port)
+    }
+
+    #[test]
+    fn ports_are_exchanged() {
+        assert_eq!(ports(FAMILY_V4, TCP, 1, 2), (2, 1));
+        assert_eq!(ports(FAMILY_V6, 47, 1, 2), (2, 1), "GRE keys");
+        assert_eq!(
+            ports(FAMILY_V6, ICMP, 1, 2),
+            (2, 1),
+            "not a protocol of IPv6"
+        );
+    }
+
+    #[test]
+    fn echo_answers_echo() {
+        for (request, reply) in ICMP_PAIRS {
+            let (request, reply) = (u16::from(request) << 8, u16::from(reply) << 8);
+            assert_eq!(ports(FAMILY_V4, ICMP, 77, request | 3), (77, reply | 3));
+            assert_eq!(ports(FAMILY_V4, ICMP, 77, reply), (77, request));
+        }
+        assert_eq!(ports(FAMILY_V6, ICMPV6, 77, 128 << 8), (77, 129 << 8));
+        assert_eq!(ports(FAMILY_V6, ICMPV6, 77, 140 << 8), (77, 139 << 8));
+        assert_eq!(
+            ports(FAMILY_V4, ICMP, 77, 3 << 8),
+            (77, 3 << 8),
+            "no answer"
+        );
+    }
+}

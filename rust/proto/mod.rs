@@ -10,6 +10,7 @@
 //! the sections of that document.
 
 pub mod address;
+mod attribute;
 mod bytes;
 pub mod control;
 mod dispatch;
@@ -17,6 +18,7 @@ pub mod entry;
 pub mod frame;
 pub mod header;
 mod inverse;
+mod key;
 pub mod node;
 pub mod notices;
 pub mod peers;

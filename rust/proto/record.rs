@@ -2,14 +2,15 @@
 
 //! Records: one connection, or one mark in the stream, each with a length before it (§4).
 
+use super::attribute::{put_attributes, skip_attributes, take_attributes, ATTRIBUTES_MAX};
 use super::bytes::{Reader, Writer};
-use super::entry::{Endpoints, Entry, Key, TcpWindow, FAMILY_V4, FAMILY_V6, ZONE_DIR_BOTH};
-use super::inverse::{inverse, SCTP, TCP};
+use super::entry::{Entry, Key};
+use super::inverse::inverse;
+use super::key::{put_key, take_key, KEY_MAX};
 use crate::stats::Counter;
 
-/// Longest record that is written, in bytes, with its length: IPv6, a zone and every attribute
-/// that can occur together (TCP with windows, NAT of everything, mark, fixed timeout).
-pub const RECORD_MAX: usize = 2 + 41 + 2 + (2 + 37) + (2 + 4) + (2 + 32) + (2 + 4) + (2 + 4);
+/// Longest record that is written, in bytes, with its length.
+pub const RECORD_MAX: usize = 2 + KEY_MAX + 2 + ATTRIBUTES_MAX;
 /// Longest BEGIN or END, in bytes, with its length.
 pub const MARKER_MAX: usize = 2 + 8;
 
@@ -20,37 +21,6 @@ mod kind {
     pub(super) const RESYNC_BEGIN: u8 = 3;
     pub(super) const RESYNC_END: u8 = 4;
 }
-
-/// Types of attributes of an upsert.
-mod attribute {
-    pub(super) const REPLY: u8 = 1;
-    pub(super) const TCP: u8 = 2;
-    pub(super) const TCP_WINDOW: u8 = 3;
-    pub(super) const SCTP: u8 = 4;
-    pub(super) const MARK: u8 = 5;
-    pub(super) const TIMEOUT: u8 = 6;
-}
-
-/// Key flag: the addresses are IPv6.
-const KEY_V6: u8 = 1;
-/// Key flag: zone and its directions follow.
-const KEY_ZONE: u8 = 2;
-
-/// Reply mask: the source address follows.
-const REPLY_SRC: u8 = 1;
-/// Reply mask: the destination address follows.
-const REPLY_DST: u8 = 2;
-/// Reply mask: the source port follows.
-const REPLY_SRC_PORT: u8 = 4;
-/// Reply mask: the destination port follows.
-const REPLY_DST_PORT: u8 = 8;
-
-/// States of `enum tcp_conntrack` are below this.
-const TCP_STATES: u8 = 10;
-/// States of `enum sctp_conntrack` are below this.
-const SCTP_STATES: u8 = 10;
-/// Largest window scale (RFC 7323).
-const SCALE_MAX: u8 = 14;
 
 // The length byte counts what follows it.
 const _: () = assert!(RECORD_MAX - 1 <= u8::MAX as usize);
@@ -88,25 +58,12 @@ fn record(w: &mut Writer<'_>, kind: u8, body: impl FnOnce(&mut Writer<'_>)) {
     });
 }
 
-/// Writes one attribute of type `kind`.
-fn attribute(w: &mut Writer<'_>, kind: u8, body: impl FnOnce(&mut Writer<'_>)) {
-    w.u8(kind);
-    w.prefixed(body);
-}
-
 /// Writes the record that says that `entry` is there.
 pub(super) fn put_upsert(w: &mut Writer<'_>, entry: &Entry) {
     record(w, kind::UPSERT, |w| {
         put_key(w, &entry.key);
         w.u16((entry.status & Entry::STATUS_MASK) as u16);
-        put_reply(w, entry);
-        put_protocol(w, entry);
-        if entry.mark != 0 {
-            attribute(w, attribute::MARK, |w| w.u32(entry.mark));
-        }
-        if entry.status & Entry::FIXED_TIMEOUT != 0 {
-            attribute(w, attribute::TIMEOUT, |w| w.u32(entry.timeout_s));
-        }
+        put_attributes(w, entry);
     });
 }
 
@@ -126,104 +83,6 @@ pub(super) fn put_resync_end(w: &mut Writer<'_>, generation: u32, count: u32) {
         w.u32(generation);
         w.u32(count);
     });
-}
-
-/// `bit` if `on`.
-fn flag(on: bool, bit: u8) -> u8 {
-    if on {
-        bit
-    } else {
-        0
-    }
-}
-
-/// Writes an address in the bytes that its family needs.
-fn put_address(w: &mut Writer<'_>, key: &Key, address: &[u8; 16]) {
-    let [a, b, c, d, ..] = *address;
-    if key.family == FAMILY_V4 {
-        w.put(&[a, b, c, d]);
-    } else {
-        w.put(address);
-    }
-}
-
-/// Writes a key.
-fn put_key(w: &mut Writer<'_>, key: &Key) {
-    let zone = key.zone != 0 || key.zone_dir != ZONE_DIR_BOTH;
-    let v6 = key.family != FAMILY_V4;
-    w.u8(flag(v6, KEY_V6) | flag(zone, KEY_ZONE));
-    if zone {
-        w.u16(key.zone);
-        w.u8(key.zone_dir);
-    }
-    w.u8(key.protocol);
-    put_address(w, key, &key.original.src);
-    put_address(w, key, &key.original.dst);
-    w.u16(key.original.src_port);
-    w.u16(key.original.dst_port);
-}
-
-/// Writes what of the reply is not as without NAT.
-fn put_reply(w: &mut Writer<'_>, entry: &Entry) {
-    let (plain, reply) = (inverse(&entry.key), &entry.reply);
-    if *reply == plain {
-        return;
-    }
-    attribute(w, attribute::REPLY, |w| {
-        let (src, dst) = (reply.src != plain.src, reply.dst != plain.dst);
-        let src_port = reply.src_port != plain.src_port;
-        let dst_port = reply.dst_port != plain.dst_port;
-        w.u8(flag(src, REPLY_SRC)
-            | flag(dst, REPLY_DST)
-            | flag(src_port, REPLY_SRC_PORT)
-            | flag(dst_port, REPLY_DST_PORT));
-        if src {
-            put_address(w, &entry.key, &reply.src);
-        }
-        if dst {
-            put_address(w, &entry.key, &reply.dst);
-        }
-        if src_port {
-            w.u16(reply.src_port);
-        }
-        if dst_port {
-            w.u16(reply.dst_port);
-        }
-    });
-}
-
-/// Writes what the tracker of the protocol knows.
-fn put_protocol(w: &mut Writer<'_>, entry: &Entry) {
-    if entry.has & Entry::HAS_TCP != 0 && entry.key.protocol == TCP {
-        attribute(w, attribute::TCP, |w| {
-            let [original, reply] = entry.tcp_scale;
-            w.u8(entry.state);
-            w.u8((original << 4) | (reply & 0xf));
-            w.put(&entry.tcp_flags);
-        });
-        if entry.has & Entry::HAS_TCP_WINDOW != 0 {
-            attribute(w, attribute::TCP_WINDOW, |w| {
-                entry
-                    .tcp_window
-                    .iter()
-                    .for_each(|window| put_window(w, window));
-            });
-        }
-    }
-    if entry.has & Entry::HAS_SCTP != 0 && entry.key.protocol == SCTP {
-        attribute(w, attribute::SCTP, |w| {
-            w.u8(entry.state);
-            entry.sctp_vtag.iter().for_each(|&vtag| w.u32(vtag));
-        });
-    }
-}
-
-/// Writes the window of one direction.
-fn put_window(w: &mut Writer<'_>, window: &TcpWindow) {
-    w.u32(window.end);
-    w.u32(window.max_end);
-    w.u32(window.max_window);
-    w.u32(window.max_ack);
 }
 
 /// The records of a frame, whose lengths have been checked.
@@ -286,10 +145,7 @@ impl Record {
 /// Reads a delete; it has no attributes in this version.
 fn take_delete(r: &mut Reader<'_>, unknown_attributes: &mut u32) -> Option<Key> {
     let key = take_key(r)?;
-    while !r.is_empty() {
-        take_attribute(r)?;
-        *unknown_attributes += 1;
-    }
+    skip_attributes(r, unknown_attributes)?;
     Some(key)
 }
 
@@ -302,136 +158,198 @@ fn take_upsert(r: &mut Reader<'_>, unknown_attributes: &mut u32) -> Option<Entry
         status: u32::from(r.u16()?) & Entry::STATUS_MASK,
         ..Entry::default()
     };
-    let mut timeout = None;
-    while !r.is_empty() {
-        let (kind, mut body) = take_attribute(r)?;
-        match kind {
-            attribute::REPLY => take_reply(&mut body, &mut entry)?,
-            attribute::TCP => take_tcp(&mut body, &mut entry)?,
-            attribute::TCP_WINDOW => take_windows(&mut body, &mut entry)?,
-            attribute::SCTP => take_sctp(&mut body, &mut entry)?,
-            attribute::MARK => entry.mark = body.u32()?,
-            attribute::TIMEOUT => timeout = Some(body.u32()?),
-            _ => *unknown_attributes += 1,
+    take_attributes(r, &mut entry, unknown_attributes)?;
+    Some(entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::{FAMILY_V4, FAMILY_V6, ZONE_DIR_BOTH};
+    use super::super::Endpoints;
+    use super::*;
+
+    /// The bytes of the one record that `write` writes.
+    fn bytes(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+        let mut place = [0; RECORD_MAX];
+        let mut w = Writer::new(&mut place);
+        write(&mut w);
+        let len = w.finish().unwrap();
+        place[..len].to_vec()
+    }
+
+    /// Decodes the one record in `bytes`.
+    fn decoded(bytes: &[u8]) -> Option<Record> {
+        let mut records = Records::new(bytes, 1).unwrap();
+        Record::decode(records.next().unwrap(), &mut 0)
+    }
+
+    fn v4(a: u8, b: u8, c: u8, d: u8) -> [u8; 16] {
+        [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    }
+
+    /// 10.0.0.2:40000 to 198.51.100.7:443, TCP, established, no NAT.
+    fn plain() -> Entry {
+        let key = Key {
+            original: Endpoints {
+                src: v4(10, 0, 0, 2),
+                dst: v4(198, 51, 100, 7),
+                src_port: 40000,
+                dst_port: 443,
+            },
+            zone: 0,
+            zone_dir: ZONE_DIR_BOTH,
+            family: FAMILY_V4,
+            protocol: 6,
+            ..Key::default()
+        };
+        Entry {
+            key,
+            reply: inverse(&key),
+            status: Entry::SEEN_REPLY | Entry::ASSURED,
+            state: 3,
+            tcp_scale: [7, 9],
+            tcp_flags: [0x23, 0x03],
+            has: Entry::HAS_TCP,
+            ..Entry::default()
         }
     }
-    if entry.status & Entry::FIXED_TIMEOUT != 0 {
-        entry.timeout_s = timeout?;
-    }
-    // The windows say nothing without the state, the scales and the flags.
-    let windows_only =
-        entry.has & (Entry::HAS_TCP | Entry::HAS_TCP_WINDOW) == Entry::HAS_TCP_WINDOW;
-    (!windows_only).then_some(entry)
-}
 
-/// Takes type and body of one attribute.
-fn take_attribute<'a>(r: &mut Reader<'a>) -> Option<(u8, Reader<'a>)> {
-    let kind = r.u8()?;
-    let len = r.u8()?;
-    Some((kind, Reader(r.slice(usize::from(len))?)))
-}
+    /// The same, translated in both directions: by 192.0.2.1:1024 to 10.9.9.9:8443.
+    fn translated() -> Entry {
+        let mut entry = plain();
+        entry.reply.src = v4(10, 9, 9, 9);
+        entry.reply.src_port = 8443;
+        entry.reply.dst = v4(192, 0, 2, 1);
+        entry.reply.dst_port = 1024;
+        entry.status |= Entry::SRC_NAT | Entry::DST_NAT;
+        entry
+    }
 
-/// Reads an address of the key's family.
-fn take_address(r: &mut Reader<'_>, family: u8) -> Option<[u8; 16]> {
-    if family != FAMILY_V4 {
-        return r.array();
+    /// The largest entry that there is.
+    fn largest() -> Entry {
+        let mut entry = translated();
+        entry.key.family = FAMILY_V6;
+        entry.key.zone = 9;
+        entry.reply.src = [1; 16];
+        entry.reply.dst = [2; 16];
+        entry.mark = u32::MAX;
+        entry.status |= Entry::FIXED_TIMEOUT;
+        entry.timeout_s = 432_000;
+        entry.has |= Entry::HAS_TCP_WINDOW;
+        entry.tcp_window[1].max_ack = 0xdead_beef;
+        entry
     }
-    let [a, b, c, d] = r.array()?;
-    Some([a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-}
 
-/// Reads a key.
-fn take_key(r: &mut Reader<'_>) -> Option<Key> {
-    let flags = r.u8()?;
-    if flags & !(KEY_V6 | KEY_ZONE) != 0 {
-        return None;
-    }
-    let family = if flags & KEY_V6 != 0 {
-        FAMILY_V6
-    } else {
-        FAMILY_V4
-    };
-    let (zone, zone_dir) = match flags & KEY_ZONE {
-        0 => (0, ZONE_DIR_BOTH),
-        _ => (r.u16()?, r.u8()?),
-    };
-    let protocol = r.u8()?;
-    if protocol == 0 || zone_dir == 0 || zone_dir > ZONE_DIR_BOTH {
-        return None;
-    }
-    Some(Key {
-        original: Endpoints {
-            src: take_address(r, family)?,
-            dst: take_address(r, family)?,
-            src_port: r.u16()?,
-            dst_port: r.u16()?,
-        },
-        zone,
-        zone_dir,
-        family,
-        protocol,
-        ..Key::default()
-    })
-}
+    const UPDATE: [u8; 24] = [
+        23, 1, // length, UPSERT
+        0, 6, 10, 0, 0, 2, 198, 51, 100, 7, 0x9c, 0x40, 0x01, 0xbb, // key
+        0x00, 0x06, // status: SEEN_REPLY, ASSURED
+        2, 4, 3, 0x79, 0x23, 0x03, // TCP: ESTABLISHED, scales 7 and 9, flags
+    ];
 
-/// Reads what of the reply is not as without NAT.
-fn take_reply(r: &mut Reader<'_>, entry: &mut Entry) -> Option<()> {
-    let (mask, family) = (r.u8()?, entry.key.family);
-    if mask & REPLY_SRC != 0 {
-        entry.reply.src = take_address(r, family)?;
-    }
-    if mask & REPLY_DST != 0 {
-        entry.reply.dst = take_address(r, family)?;
-    }
-    if mask & REPLY_SRC_PORT != 0 {
-        entry.reply.src_port = r.u16()?;
-    }
-    if mask & REPLY_DST_PORT != 0 {
-        entry.reply.dst_port = r.u16()?;
-    }
-    Some(())
-}
+    const INSERT: [u8; 39] = [
+        38, 1, // length, UPSERT
+        0, 6, 10, 0, 0, 2, 198, 51, 100, 7, 0x9c, 0x40, 0x01, 0xbb, // key
+        0x00, 0x36, // status: SEEN_REPLY, ASSURED, SRC_NAT, DST_NAT
+        1, 13, 0x0f, 10, 9, 9, 9, 192, 0, 2, 1, 0x20, 0xfb, 0x04, 0x00, // REPLY
+        2, 4, 3, 0x79, 0x23, 0x03, // TCP
+    ];
 
-/// Reads the state of a TCP connection.
-fn take_tcp(r: &mut Reader<'_>, entry: &mut Entry) -> Option<()> {
-    let (state, scales) = (r.u8()?, r.u8()?);
-    let scale = [scales >> 4, scales & 0xf];
-    let in_range = state < TCP_STATES && scale.iter().all(|&scale| scale <= SCALE_MAX);
-    if !in_range || entry.key.protocol != TCP {
-        return None;
-    }
-    entry.state = state;
-    entry.tcp_scale = scale;
-    entry.tcp_flags = r.array()?;
-    entry.has |= Entry::HAS_TCP;
-    Some(())
-}
+    const DELETE: [u8; 16] = [
+        15, 2, // length, DELETE
+        0, 6, 10, 0, 0, 2, 198, 51, 100, 7, 0x9c, 0x40, 0x01, 0xbb, // key
+    ];
 
-/// Reads the windows of both directions of a TCP connection.
-fn take_windows(r: &mut Reader<'_>, entry: &mut Entry) -> Option<()> {
-    if entry.key.protocol != TCP {
-        return None;
+    #[test]
+    fn literal_bytes() {
+        assert_eq!(bytes(|w| put_upsert(w, &plain())), UPDATE);
+        assert_eq!(bytes(|w| put_upsert(w, &translated())), INSERT);
+        assert_eq!(bytes(|w| put_delete(w, &plain().key)), DELETE);
+        assert_eq!(bytes(|w| put_resync_begin(w, 7)), [5, 3, 0, 0, 0, 7]);
+        assert_eq!(
+            bytes(|w| put_resync_end(w, 7, 258)),
+            [9, 4, 0, 0, 0, 7, 0, 0, 1, 2]
+        );
     }
-    for window in &mut entry.tcp_window {
-        *window = TcpWindow {
-            end: r.u32()?,
-            max_end: r.u32()?,
-            max_window: r.u32()?,
-            max_ack: r.u32()?,
+
+    #[test]
+    fn literal_bytes_of_a_zone() {
+        let mut key = plain().key;
+        (key.zone, key.zone_dir) = (0x1234, 1);
+        let written = bytes(|w| put_delete(w, &key));
+        assert_eq!(written[..7], [18, 2, 2, 0x12, 0x34, 1, 6]);
+        assert_eq!(decoded(&written), Some(Record::Delete(key)));
+    }
+
+    #[test]
+    fn everything_comes_back() {
+        for entry in [plain(), translated(), largest()] {
+            let written = bytes(|w| put_upsert(w, &entry));
+            assert_eq!(decoded(&written), Some(Record::Upsert(entry)));
+        }
+        let longest = bytes(|w| put_upsert(w, &largest()));
+        assert_eq!(longest.len(), RECORD_MAX, "no more than is needed");
+    }
+
+    #[test]
+    fn hints_stay_at_home() {
+        let mut key = plain().key;
+        key.hints = Key::DESTROYED;
+        assert_eq!(bytes(|w| put_delete(w, &key)), DELETE);
+    }
+
+    /// A change of one byte of `UPDATE` and what it makes of it.
+    #[test]
+    fn values_out_of_range_are_malformed() {
+        let with = |at: usize, value: u8| {
+            let mut record = UPDATE;
+            record[at] = value;
+            decoded(&record)
         };
+        assert!(with(20, 9).is_some(), "last state of TCP");
+        assert_eq!(with(20, 10), None, "no state of TCP");
+        assert!(with(21, 0xee).is_some(), "largest scales");
+        assert_eq!(with(21, 0xf0), None, "scale too large");
+        assert_eq!(with(21, 0x0f), None, "scale of the reply too large");
+        assert_eq!(with(3, 0), None, "no protocol");
+        assert_eq!(with(3, 17), None, "TCP attribute of UDP");
+        assert_eq!(with(2, 4), None, "unknown key flag");
+        assert_eq!(with(16, 0x04), None, "fixed timeout without a timeout");
+        assert_eq!(with(19, 5), None, "attribute beyond the record");
+        assert_eq!(with(19, 3), None, "attribute too short");
     }
-    entry.has |= Entry::HAS_TCP_WINDOW;
-    Some(())
-}
 
-/// Reads the state of an SCTP association.
-fn take_sctp(r: &mut Reader<'_>, entry: &mut Entry) -> Option<()> {
-    let state = r.u8()?;
-    if state >= SCTP_STATES || entry.key.protocol != SCTP {
-        return None;
+    #[test]
+    fn zone_directions_out_of_range_are_malformed() {
+        let mut key = plain().key;
+        (key.zone, key.zone_dir) = (1, 1);
+        for (dir, good) in [(0, false), (1, true), (2, true), (3, true), (4, false)] {
+            let mut written = bytes(|w| put_delete(w, &key));
+            written[5] = dir;
+            assert_eq!(decoded(&written).is_some(), good, "{dir}");
+        }
     }
-    entry.state = state;
-    entry.sctp_vtag = [r.u32()?, r.u32()?];
-    entry.has |= Entry::HAS_SCTP;
-    Some(())
+
+    #[test]
+    fn what_is_not_known_is_skipped_and_counted() {
+        let mut record = UPDATE.to_vec();
+        record.extend([200, 2, 1, 1, 201, 0]);
+        record[0] += 6;
+        let mut unknown = 0;
+        let got = Record::decode(&record[1..], &mut unknown);
+        assert_eq!((got, unknown), (Some(Record::Upsert(plain())), 2));
+        assert_eq!(Record::decode(&[99, 1, 2], &mut 0), Some(Record::Unknown));
+    }
+
+    #[test]
+    fn framing_is_checked_before_anything_else() {
+        let two = [UPDATE.as_slice(), DELETE.as_slice()].concat();
+        assert_eq!(Records::new(&two, 2).unwrap().count(), 2);
+        let refused = |bytes: &[u8], count| Records::new(bytes, count).err();
+        assert_eq!(refused(&two, 3), Some(Counter::FramesRecordOverrun));
+        assert_eq!(refused(&two, 1), Some(Counter::FramesTrailingGarbage));
+        let cut = &two[..two.len() - 1];
+        assert_eq!(refused(cut, 2), Some(Counter::FramesRecordOverrun));
+        assert_eq!(refused(&[], 0), None);
+    }
 }

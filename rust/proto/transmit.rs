@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::header::{Header, Kind, FLAG_FOLLOWS, FLAG_PRIMARY, FLAG_SYNCED, HEADER_LEN};
 use super::node::{Node, Truth};
 use super::record;
-use super::stream::{Role, Stream};
+use super::stream::Role;
 use super::time::Time;
 use super::walker::{Step, Walk, WALK_BATCH};
 use crate::stats::{Counter, Stats};
@@ -188,7 +188,7 @@ impl Node {
         self.heartbeat_at = now.after(self.config.heartbeat_ns());
         stats.count(Counter::HeartbeatsSent);
         let heartbeat = Heartbeat {
-            stream: self.known_stream(),
+            stream: self.following(),
             applied: self.seq(),
             table_count: self.table_count,
             table_max: self.table_max,
@@ -196,14 +196,6 @@ impl Node {
         self.send_control(Kind::Heartbeat, now, |node, w| {
             heartbeat.encode(node.peers.heard(now), w);
         })
-    }
-
-    /// The stream that a heartbeat names.
-    fn known_stream(&self) -> Stream {
-        match self.role {
-            Role::Primary => self.stream,
-            Role::Backup => *self.receiver.stream(),
-        }
     }
 
     /// Makes a frame that is not numbered, with the payload that `write` writes.

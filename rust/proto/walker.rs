@@ -200,3 +200,74 @@ impl Walker {
         Some((self.generation, count))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many records a caller that polls every `poll_ns` may send in ten seconds.
+    fn sent_in_10_s(rate: u32, poll_ns: u64) -> u32 {
+        let mut walker = Walker::new(rate);
+        walker.want();
+        let start = Time(NS_PER_S);
+        assert_eq!(walker.step(start), Step::Begin);
+        walker.begin(start);
+        let mut sent = 0;
+        let mut now = start;
+        while now < start.after(10 * NS_PER_S) {
+            while let Step::Go { budget } = walker.step(now) {
+                (0..budget).for_each(|_| assert!(walker.tell()));
+                sent += budget;
+            }
+            now = now.after(poll_ns);
+        }
+        sent
+    }
+
+    #[test]
+    fn the_rate_is_kept() {
+        for rate in [1, 7, 100, 1000, 50_000, 1_000_000] {
+            let sent = sent_in_10_s(rate, 10 * NS_PER_MS);
+            let burst = rate / 10 + WALK_BATCH;
+            assert!(sent >= rate * 10 - rate / 10 - 1, "{rate}: {sent}");
+            assert!(sent <= rate * 10 + burst, "{rate}: {sent}");
+        }
+    }
+
+    #[test]
+    fn a_paced_walk_says_when_to_go_on() {
+        let mut walker = Walker::new(100);
+        walker.want();
+        let mut now = Time(NS_PER_S);
+        walker.begin(now);
+        for _ in 0..1000 {
+            while let Step::Go { budget } = walker.step(now) {
+                (0..budget).for_each(|_| assert!(walker.tell()));
+            }
+            let next = walker.next().unwrap();
+            assert!(next > now);
+            assert!(matches!(walker.step(next), Step::Go { .. }));
+            now = next;
+        }
+    }
+
+    #[test]
+    fn a_request_leads_to_one_walk() {
+        let mut walker = Walker::new(0);
+        let now = Time(NS_PER_S);
+        assert!(walker.request(0, now));
+        assert_eq!(walker.begin(now), 1);
+        assert!(!walker.request(0, now), "it crossed the BEGIN");
+        assert!(walker.request(1, now), "it lost a frame after the BEGIN");
+        walker.end(now);
+        assert_eq!(walker.step(now), Step::Rest, "a pause");
+        assert_eq!(walker.step(now.after(PAUSE_NS)), Step::Begin);
+    }
+
+    #[test]
+    fn a_lost_begin_is_noticed() {
+        let mut walker = Walker::new(0);
+        walker.begin(Time(NS_PER_S));
+        assert!(walker.request(0, Time(NS_PER_S).after(CROSSING_NS)));
+    }
+}
