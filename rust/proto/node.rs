@@ -128,7 +128,7 @@ pub struct Node {
     pub(super) seq: u64,
     /// Highest epoch that anybody has claimed.
     pub(super) epoch_seen: u64,
-    /// Stamp of the latest resync, sent or received; 0 before the first.
+    /// Stamp of the latest resync, sent or received, 1 to 255; 0 is left to entries without one.
     pub(super) mark: u8,
     /// Whether the caller is yet to be told to start a walk.
     pub(super) walk_restart: bool,
@@ -157,7 +157,7 @@ impl Node {
             stream: Stream::NONE,
             seq: 0,
             epoch_seen: 0,
-            mark: 0,
+            mark: 1,
             walk_restart: false,
             frame: FrameBuilder::new(storage.frame, config.frame_max),
             control: [0; HEADER_LEN + CONTROL_MAX],

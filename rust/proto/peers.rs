@@ -5,7 +5,7 @@
 use super::address::Address;
 use super::control::{Heard, Heartbeat};
 use super::header::{Header, FLAG_FOLLOWS, FLAG_SYNCED};
-use super::stream::{Role, Stream};
+use super::stream::{Role, Standing, Stream};
 use super::time::{Time, NS_PER_MS, NS_PER_S};
 use crate::buffer::Buffer;
 
@@ -77,10 +77,11 @@ impl Peer {
         self.heard = now;
         self.role = header.role();
         self.synced = header.flags & FLAG_SYNCED != 0;
-        if self.role == Role::Primary {
-            self.stream = header.stream();
-        } else {
+        if self.role == Role::Backup {
             self.rival = false;
+        } else if self.stream.standing(&header.stream()) != Standing::Stale {
+            // A late frame of its own past does not count.
+            self.stream = header.stream();
         }
     }
 

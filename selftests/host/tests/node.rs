@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Two or three nodes, one situation each: what the specification promises, section by section.
+
+#![cfg(not(loom))]
+
+mod common;
+
+use common::*;
+use ct_sync_host::proto::header::{Header, HEADER_LEN};
+use ct_sync_host::proto::time::{NS_PER_MS, NS_PER_S};
+use ct_sync_host::proto::*;
+use ct_sync_host::stats::Counter;
+
+/// A primary with `n` connections and a synced backup, between two heartbeats.
+fn pair(n: u16) -> (Host, Host, Time) {
+    let (mut a, mut b, mut now) = (Host::new(config(1)), Host::new(config(2)), Time(NS_PER_S));
+    a.node.promote(now, &a.stats);
+    (0..n).for_each(|i| {
+        let entry = entry(i, 0);
+        a.table.entries.insert(entry.key, (entry, 0));
+    });
+    talk(&mut [&mut a, &mut b], &mut now, 1100);
+    assert!(b.node.synced(now));
+    assert_eq!(a.contents(), b.contents());
+    (a, b, now)
+}
+
+#[test]
+fn a_backup_that_joins_gets_everything() {
+    let (a, mut b, _) = pair(500);
+    assert_eq!(b.count(Counter::EntriesInserted), 500);
+    assert_eq!(b.count(Counter::ResyncsCompleted), 1);
+    assert_eq!(
+        a.count(Counter::ResyncsServed),
+        1,
+        "the request crossed the BEGIN"
+    );
+    assert!(b.node.take_notices().contains(Notice::Synced));
+}
+
+#[test]
+fn live_records_arrive_after_flush_time() {
+    let (mut a, mut b, now) = pair(0);
+    a.set(entry(1, 7), now);
+    assert!(a.send(now).is_empty(), "it waits for others");
+    assert_eq!(a.node.poll_timeout(), Some(now.after(NS_PER_MS)));
+    let frames = a.send(now.after(NS_PER_MS));
+    assert_eq!(frames.len(), 1);
+    b.receive(&frames, now);
+    assert_eq!(b.contents(), a.contents());
+    a.end(entry(1, 7).key, now);
+    b.receive(&a.send(now.after(NS_PER_MS)), now);
+    assert!(b.contents().is_empty());
+}
+
+#[test]
+fn a_full_frame_leaves_at_once_and_is_no_longer_than_allowed() {
+    let (mut a, _, now) = pair(0);
+    let mut n = 0;
+    while a.node.has_room() {
+        a.set(entry(n, 0), now);
+        n += 1;
+    }
+    let frames = a.send(now);
+    assert_eq!(frames.len(), 1);
+    assert!(frames[0].len() <= FRAME_MAX);
+    assert!(n > 60, "{n} records of 18 bytes");
+}
+
+#[test]
+fn a_gap_leads_to_a_resync_and_the_late_frame_has_no_effect() {
+    let (mut a, mut b, mut now) = pair(10);
+    a.set(entry(50, 1), now);
+    let late = a.send(now.after(NS_PER_MS));
+    a.set(entry(50, 2), now);
+    a.set(entry(51, 1), now);
+    b.receive(&a.send(now.after(2 * NS_PER_MS)), now);
+    assert!(!b.node.synced(now));
+    assert_eq!(b.count(Counter::FramesGap), 1);
+    assert_eq!(b.count(Counter::FramesLost), 1);
+    b.receive(&late, now);
+    assert_eq!(b.count(Counter::FramesLate), 1);
+    assert_eq!(
+        b.contents()[&entry(50, 0).key].mark,
+        2,
+        "not taken backwards"
+    );
+    talk(&mut [&mut a, &mut b], &mut now, 2000);
+    assert!(b.node.synced(now));
+    assert_eq!(a.contents(), b.contents());
+}
+
+#[test]
+fn a_lost_tail_is_noticed_by_the_heartbeat() {
+    let (mut a, mut b, mut now) = pair(10);
+    a.end(entry(3, 0).key, now);
+    assert_eq!(a.send(now.after(NS_PER_MS)).len(), 1, "and lost");
+    assert_eq!(b.contents().len(), 10);
+    talk(&mut [&mut a, &mut b], &mut now, 3000);
+    assert_eq!(b.count(Counter::FramesLost), 1);
+    assert_eq!(b.count(Counter::EntriesSwept), 1);
+    assert_eq!(a.contents(), b.contents());
+    assert!(b.node.synced(now));
+}
+
+/// Loses the frame with number `lost` of the stream that begins when the backup joins.
+fn join_with_loss(lost: u64) {
+    let (mut a, mut b, mut now) = (Host::new(config(1)), Host::new(config(2)), Time(NS_PER_S));
+    a.node.promote(now, &a.stats);
+    for i in 0..300 {
+        let entry = entry(i, 0);
+        a.table.entries.insert(entry.key, (entry, 0));
+    }
+    for _ in 0..5000 {
+        let frames = a.send(now);
+        let kept = frames.iter().filter(|frame| {
+            let (header, _) = Header::decode(frame).unwrap();
+            header.seq != lost || header.kind != ct_sync_host::proto::header::Kind::Data
+        });
+        b.receive(kept, now);
+        a.receive(&b.send(now), now);
+        now = now.after(NS_PER_MS);
+    }
+    assert!(b.node.synced(now), "frame {lost} lost");
+    assert_eq!(a.contents(), b.contents(), "frame {lost} lost");
+}
+
+#[test]
+fn no_lost_frame_of_a_resync_leaves_the_backup_stuck() {
+    // BEGIN is in the first, END in the last.
+    (1..=6).for_each(join_with_loss);
+}
+
+#[test]
+fn what_the_resync_does_not_tell_of_is_swept() {
+    let (mut a, mut b, mut now) = pair(10);
+    let stale = entry(999, 0);
+    b.table.entries.insert(stale.key, (stale, 1));
+    a.node.demote(now, &a.stats);
+    a.node.promote(now, &a.stats);
+    talk(&mut [&mut a, &mut b], &mut now, 2000);
+    assert_eq!(b.count(Counter::EntriesSwept), 1);
+    assert_eq!(a.contents(), b.contents());
+}
+
+#[test]
+fn a_takeover_is_followed_and_a_demoted_node_gets_what_it_missed() {
+    let (mut a, mut b, mut now) = pair(10);
+    b.node.promote(now, &b.stats);
+    assert_eq!(b.node.epoch(), 2);
+    a.node.demote(now, &a.stats);
+    b.set(entry(100, 0), now);
+    b.end(entry(4, 0).key, now);
+    talk(&mut [&mut a, &mut b], &mut now, 2000);
+    assert_eq!(a.contents(), b.contents());
+    assert!(a.node.synced(now));
+    assert_eq!(a.node.epoch(), 2);
+    assert_eq!(a.node.following().node_id, 2);
+}
+
+#[test]
+fn records_that_wait_when_the_node_is_demoted_are_sent() {
+    let (mut a, mut b, now) = pair(0);
+    a.set(entry(1, 0), now);
+    a.node.demote(now, &a.stats);
+    b.receive(&a.send(now), now);
+    assert_eq!(b.contents().len(), 1);
+    assert!(!b.node.synced(now), "it has no primary");
+}
+
+#[test]
+fn an_older_epoch_has_no_effect() {
+    let (mut a, mut b, mut now) = pair(10);
+    b.node.promote(now, &b.stats);
+    talk(&mut [&mut a, &mut b], &mut now, 1100);
+    assert_eq!(a.count(Counter::SplitBrainSeen), 1);
+    assert_eq!(b.count(Counter::SplitBrainSeen), 1);
+    assert!(a.node.take_notices().contains(Notice::SplitBrain));
+    let mut c = Host::new(config(3));
+    talk(&mut [&mut a, &mut b, &mut c], &mut now, 2000);
+    assert_eq!(c.node.following().node_id, 2);
+    a.end(entry(1, 0).key, now);
+    let before = c.count(Counter::FramesStaleEpoch);
+    c.receive(&a.send(now.after(NS_PER_MS)), now);
+    assert_eq!(c.count(Counter::FramesStaleEpoch), before + 1);
+    assert_eq!(c.contents().len(), 10);
+    assert_eq!(a.count(Counter::SplitBrainSeen), 1, "counted once");
+}
+
+#[test]
+fn equal_epochs_are_ordered_by_node_id() {
+    let (mut a, mut b, mut c) = (
+        Host::new(config(1)),
+        Host::new(config(2)),
+        Host::new(config(3)),
+    );
+    let mut now = Time(NS_PER_S);
+    a.node.promote(now, &a.stats);
+    b.node.promote(now, &b.stats);
+    talk(&mut [&mut a, &mut b, &mut c], &mut now, 1500);
+    assert_eq!((a.node.epoch(), b.node.epoch()), (1, 1));
+    assert_eq!(c.node.following().node_id, 2);
+    // The one that nobody follows stays when the other is demoted, and makes itself heard.
+    b.node.demote(now, &b.stats);
+    talk(&mut [&mut a, &mut b, &mut c], &mut now, 6000);
+    assert_eq!(a.node.epoch(), 2);
+    assert_eq!(c.node.following().node_id, 1);
+    assert!(b.node.synced(now) && c.node.synced(now));
+}
+
+#[test]
+fn a_restarted_primary_that_remembers_nothing_is_heard() {
+    let (mut a, mut b, mut now) = pair(10);
+    a.node.demote(now, &a.stats);
+    a.node.promote(now, &a.stats);
+    talk(&mut [&mut a, &mut b], &mut now, 2000);
+    assert_eq!(b.node.epoch(), 2);
+    let mut again = Host::new(Config {
+        incarnation: 77,
+        ..config(1)
+    });
+    again.node.promote(now, &again.stats);
+    again.set(entry(500, 0), now);
+    talk(&mut [&mut again, &mut b], &mut now, 8000);
+    assert_eq!(again.node.epoch(), 3);
+    assert!(again.node.take_notices().contains(Notice::Repromoted));
+    assert_eq!(b.contents(), again.contents());
+    assert!(b.node.synced(now));
+    // Frames of the life that is over come too late.
+    a.end(entry(500, 0).key, now);
+    b.receive(&a.send(now), now);
+    assert!(b.count(Counter::FramesRetired) >= 1);
+    assert_eq!(b.contents().len(), 1);
+}
+
+#[test]
+fn a_silent_primary_ends_being_synced() {
+    let (_, mut b, now) = pair(1);
+    let until = b.node.poll_timeout().unwrap();
+    assert!(until <= now.after(NS_PER_S));
+    let silent = now.after(3 * NS_PER_S);
+    b.send(silent);
+    assert!(!b.node.synced(silent));
+    assert!(b.node.take_notices().contains(Notice::SyncLost));
+}
+
+#[test]
+fn roles_that_are_set_again_change_nothing() {
+    let (mut a, mut b, now) = pair(1);
+    a.node.promote(now, &a.stats);
+    b.node.demote(now, &b.stats);
+    assert_eq!(a.node.epoch(), 1);
+    assert_eq!(a.count(Counter::Promotions), 1);
+    assert_eq!(b.count(Counter::Demotions), 0);
+    assert!(b.node.synced(now));
+}
+
+#[test]
+fn a_table_that_is_too_small_is_reported_and_tried_again_seldom() {
+    let (mut a, mut b, mut now) = (Host::new(config(1)), Host::new(config(2)), Time(NS_PER_S));
+    a.node.set_table_size(20, 1000);
+    b.node.set_table_size(0, 15);
+    b.table.max = Some(15);
+    a.node.promote(now, &a.stats);
+    for n in 0..20 {
+        let entry = entry(n, 0);
+        a.table.entries.insert(entry.key, (entry, 0));
+    }
+    talk(&mut [&mut a, &mut b], &mut now, 10_000);
+    assert_eq!(b.count(Counter::EntriesTableFull), 5);
+    assert!(b.node.take_notices().contains(Notice::TableSmaller));
+    assert!(!b.node.synced(now));
+    b.table.max = None;
+    talk(&mut [&mut a, &mut b], &mut now, 35_000);
+    assert!(b.node.synced(now));
+    assert_eq!(a.contents(), b.contents());
+    assert!(b.count(Counter::ResyncsCompleted) <= 3);
+}
+
+#[test]
+fn an_idle_pair_sends_a_frame_a_second_each_way() {
+    let (mut a, mut b, mut now) = pair(1);
+    let before = [&a, &b].map(|host| host.count(Counter::FramesSent));
+    talk(&mut [&mut a, &mut b], &mut now, 10_000);
+    for (host, before) in [&a, &b].iter().zip(before) {
+        assert!(host.count(Counter::FramesSent) - before <= 11);
+    }
+    let peer = a.node.peers().next().unwrap();
+    assert_eq!((peer.node_id, peer.synced, peer.follows), (2, true, true));
+    assert_eq!(a.node.lag(peer), 0);
+    assert!(peer.heard_us.is_some_and(|at| now.since(at) < 2 * NS_PER_S));
+}
+
+#[test]
+fn the_lag_of_a_deaf_backup_grows() {
+    let (mut a, mut b, mut now) = pair(1);
+    for n in 0..5 {
+        a.set(entry(n, 1), now);
+        now = now.after(NS_PER_MS);
+        a.send(now);
+    }
+    now = now.after(NS_PER_S);
+    a.receive(&b.send(now), now);
+    let peer = a.node.peers().next().unwrap();
+    assert_eq!(a.node.lag(peer), 5);
+    assert_eq!(peer.behind_since, Some(now));
+}
+
+#[test]
+fn a_record_that_does_not_fit_is_not_lost_silently() {
+    let (mut a, mut b, mut now) = pair(1);
+    // Against the rules: without looking whether there is room.
+    for n in 0..200 {
+        a.set(entry(n, 1), now);
+    }
+    assert!(a.count(Counter::RecordsNoRoom) > 0);
+    talk(&mut [&mut a, &mut b], &mut now, 3000);
+    assert!(b.count(Counter::FramesLost) > 0);
+    assert_eq!(a.contents(), b.contents());
+}
+
+#[test]
+fn another_node_with_the_same_id_is_reported() {
+    let (mut a, _, now) = pair(1);
+    let mut twin = Host::new(Config {
+        incarnation: 5,
+        ..config(1)
+    });
+    let frames = twin.send(now);
+    a.receive(&frames, now);
+    a.receive(&frames, now);
+    assert_eq!(a.count(Counter::DuplicateNodeIdSeen), 1);
+    assert!(a.count(Counter::FramesOwnNodeId) >= 2);
+    assert!(a.node.take_notices().contains(Notice::DuplicateNodeId));
+    assert!(a.node.take_notices().is_empty());
+}
+
+/// Changes one byte of a data frame and says what counter the backup counts it under.
+fn refusal(change: impl Fn(&mut Vec<u8>)) -> Counter {
+    let (mut a, mut b, now) = pair(3);
+    a.set(entry(77, 0), now);
+    a.end(entry(1, 0).key, now);
+    let mut frame = a.send(now.after(NS_PER_MS)).remove(0);
+    change(&mut frame);
+    let before: Vec<_> = b.stats.iter().map(|(_, value)| value).collect();
+    b.receive(&[frame], now);
+    assert_eq!(b.contents().len(), 3, "it had no effect");
+    assert!(b.node.synced(now));
+    let reports = [Counter::FramesReceived, Counter::DuplicateNodeIdSeen];
+    let changed = |(i, &counter): (usize, &Counter)| {
+        let reason = !reports.contains(&counter) && b.count(counter) != before[i];
+        reason.then_some(counter)
+    };
+    let mut reasons = Counter::ALL.iter().enumerate().filter_map(changed);
+    let reason = reasons.next().expect("a counter");
+    assert_eq!(reasons.next(), None, "one reason");
+    reason
+}
+
+#[test]
+fn frames_that_are_refused_have_no_effect_and_one_reason() {
+    let set = |at: usize, value: u8| move |frame: &mut Vec<u8>| frame[at] = value;
+    assert_eq!(refusal(set(0, 0)), Counter::FramesBadMagic);
+    assert_eq!(refusal(set(4, 9)), Counter::FramesBadVersion);
+    assert_eq!(refusal(set(5, 9)), Counter::FramesUnknownKind);
+    assert_eq!(refusal(set(5, 3)), Counter::FramesUnknownKind);
+    assert_eq!(refusal(set(11, 2)), Counter::FramesOtherCluster);
+    assert_eq!(refusal(set(15, 2)), Counter::FramesOwnNodeId);
+    assert_eq!(refusal(|f| f.truncate(f.len() - 1)), Counter::FramesShort);
+    assert_eq!(refusal(|f| f.truncate(20)), Counter::FramesShort);
+    assert_eq!(refusal(|f| f.clear()), Counter::FramesShort);
+    assert_eq!(refusal(|f| f.push(0)), Counter::FramesTrailingGarbage);
+    assert_eq!(refusal(set(21, 1)), Counter::FramesTrailingGarbage);
+    assert_eq!(refusal(set(21, 3)), Counter::FramesRecordOverrun);
+    assert_eq!(refusal(set(HEADER_LEN, 200)), Counter::FramesRecordOverrun);
+    assert_eq!(refusal(set(31, 0)), Counter::FramesStaleEpoch);
+    assert_eq!(refusal(|f| f[32..40].fill(0)), Counter::FramesLate);
+}
+
+#[test]
+fn a_malformed_record_does_not_stop_the_rest() {
+    let (mut a, mut b, now) = pair(0);
+    a.set(entry(1, 0), now);
+    a.set(entry(2, 0), now);
+    let mut frame = a.send(now.after(NS_PER_MS)).remove(0);
+    frame[HEADER_LEN + 3] = 0; // protocol
+    b.receive(&[frame], now);
+    assert_eq!(b.count(Counter::RecordsMalformed), 1);
+    assert_eq!(b.contents().len(), 1);
+}
+
+#[test]
+fn more_peers_than_there_is_room_for_are_refused() {
+    let (mut a, mut now) = (Host::new(config(1)), Time(NS_PER_S));
+    for id in 2..=80 {
+        let frames = Host::new(config(id)).send(now);
+        a.receive(&frames[..1], now);
+    }
+    assert_eq!(a.node.peers().count(), PEERS_MAX);
+    assert_eq!(a.count(Counter::FramesPeersFull), 79 - PEERS_MAX as u64);
+    assert!(a.node.take_notices().contains(Notice::PeersFull));
+    now = now.after(4 * NS_PER_S);
+    let frames = Host::new(config(99)).send(now);
+    a.receive(&frames[..1], now);
+    assert!(
+        a.node.peers().any(|peer| peer.node_id == 99),
+        "a silent one gave way"
+    );
+}
+
+#[test]
+fn a_new_name_starts_a_new_stream() {
+    let (mut a, mut b, mut now) = pair(5);
+    a.node.reconfigure(Config {
+        node_id: 9,
+        ..config(1)
+    });
+    talk(&mut [&mut a, &mut b], &mut now, 2000);
+    assert_eq!(b.node.following().node_id, 9);
+    assert!(b.node.synced(now));
+}
