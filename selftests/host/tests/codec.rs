@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Properties of the formats: what is sent comes back, and nothing that comes in can do harm.
+
+#![cfg(not(loom))]
+
+mod common;
+
+use common::{config, Host};
+use ct_sync_host::proto::entry::{FAMILY_V4, FAMILY_V6};
+use ct_sync_host::proto::header::{Header, HEADER_LEN};
+use ct_sync_host::proto::record::{Record, Records};
+use ct_sync_host::proto::time::NS_PER_S;
+use ct_sync_host::proto::*;
+use ct_sync_host::queue::{Consumer, Queue, Slot};
+use ct_sync_host::stats::Counter;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::collections::VecDeque;
+
+/// An address of the family, zero behind an IPv4 address.
+fn address(v6: bool) -> impl Strategy<Value = [u8; 16]> {
+    any::<[u8; 16]>().prop_map(move |mut address| {
+        if !v6 {
+            address[4..].fill(0);
+        }
+        address
+    })
+}
+
+fn endpoints(v6: bool) -> impl Strategy<Value = Endpoints> {
+    (address(v6), address(v6), any::<u16>(), any::<u16>()).prop_map(
+        |(src, dst, src_port, dst_port)| Endpoints {
+            src,
+            dst,
+            src_port,
+            dst_port,
+        },
+    )
+}
+
+fn protocol() -> impl Strategy<Value = u8> {
+    prop_oneof![Just(6), Just(17), Just(1), Just(58), Just(132), 1..=u8::MAX]
+}
+
+fn key(v6: bool) -> impl Strategy<Value = Key> {
+    let zone = prop_oneof![Just((0, 3)), (any::<u16>(), 1..=3u8)];
+    (endpoints(v6), zone, protocol()).prop_map(move |(original, (zone, zone_dir), protocol)| Key {
+        original,
+        zone,
+        zone_dir,
+        family: if v6 { FAMILY_V6 } else { FAMILY_V4 },
+        protocol,
+        ..Key::default()
+    })
+}
+
+/// Puts into an entry what its protocol can have.
+fn with_state(mut entry: Entry, state: u8, words: [u32; 8], windows: bool) -> Entry {
+    match entry.key.protocol {
+        6 => {
+            entry.state = state;
+            entry.tcp_flags = [words[0] as u8, words[1] as u8];
+            entry.tcp_scale = [words[2] as u8 % 15, words[3] as u8 % 15];
+            entry.has = Entry::HAS_TCP;
+            if windows {
+                entry.has |= Entry::HAS_TCP_WINDOW;
+                entry.tcp_window[0].end = words[4];
+                entry.tcp_window[0].max_window = words[5];
+                entry.tcp_window[1].max_end = words[6];
+                entry.tcp_window[1].max_ack = words[7];
+            }
+        }
+        132 => {
+            entry.state = state;
+            entry.sctp_vtag = [words[0], words[1]];
+            entry.has = Entry::HAS_SCTP;
+        }
+        _ => {}
+    }
+    entry
+}
+
+/// Any entry that can be replicated.
+fn entry() -> impl Strategy<Value = Entry> {
+    any::<bool>()
+        .prop_flat_map(|v6| {
+            let words = (any::<u32>(), any::<u32>(), any::<u32>(), any::<[u32; 8]>());
+            (key(v6), endpoints(v6), words, 0..10u8, any::<bool>())
+        })
+        .prop_map(
+            |(key, reply, (status, mark, timeout, words), state, windows)| {
+                let status = status & Entry::STATUS_MASK;
+                let fixed = status & Entry::FIXED_TIMEOUT != 0;
+                let entry = Entry {
+                    key,
+                    reply,
+                    status,
+                    mark,
+                    timeout_s: if fixed { timeout } else { 0 },
+                    ..Entry::default()
+                };
+                with_state(entry, state, words, windows)
+            },
+        )
+}
+
+const NOW: Time = Time(NS_PER_S);
+
+/// A primary and the data frames in which it tells of `entries` and the absence of `keys`.
+fn frames(entries: &[Entry], keys: &[Key]) -> Vec<Vec<u8>> {
+    let mut host = Host::new(config(1));
+    host.node.promote(NOW, &host.stats);
+    // The walk of the empty table, out of the way.
+    host.send(NOW);
+    host.send(NOW.after(NS_PER_S / 100));
+    let mut frames = Vec::new();
+    let truths = entries.iter().map(Truth::Present);
+    for truth in truths.chain(keys.iter().map(Truth::Absent)) {
+        while !host.node.has_room() {
+            frames.extend(host.send(NOW));
+        }
+        host.node.handle_truth(truth, NOW, &host.stats);
+    }
+    frames.extend(host.send(NOW.after(NS_PER_S / 10)));
+    frames
+}
+
+/// The records of a frame.
+fn records(frame: &[u8]) -> Vec<Record> {
+    let (header, payload) = Header::decode(frame).unwrap();
+    Records::new(payload, header.count)
+        .unwrap()
+        .map(|body| Record::decode(body, &mut 0).unwrap())
+        .collect()
+}
+
+/// Which byte is changed, inserted or removed.
+type Mutation = (usize, u8, u8);
+
+fn mutate(frame: &mut Vec<u8>, &(at, value, how): &Mutation) {
+    let at = at % (frame.len() + 1);
+    match how % 4 {
+        0 => frame.truncate(at),
+        1 => frame.insert(at, value),
+        _ if at < frame.len() => frame[at] = value,
+        _ => {}
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_sent_comes_back(
+        entries in vec(entry(), 1..60),
+        keys in vec(any::<bool>().prop_flat_map(key), 0..20),
+    ) {
+        let sent = frames(&entries, &keys);
+        prop_assert!(sent.iter().all(|frame| frame.len() <= common::FRAME_MAX));
+        let got: Vec<_> = sent.iter().flat_map(|frame| records(frame)).collect();
+        let upserts = entries.iter().map(|&entry| Record::Upsert(entry));
+        let all: Vec<_> = upserts.chain(keys.iter().map(|&key| Record::Delete(key))).collect();
+        prop_assert_eq!(got, all);
+    }
+
+    #[test]
+    fn a_record_that_is_understood_is_canonical(
+        entry in entry(),
+        mutations in vec(any::<Mutation>(), 0..4),
+    ) {
+        let mut body = frames(&[entry], &[])[0][HEADER_LEN + 1..].to_vec();
+        mutations.iter().for_each(|mutation| mutate(&mut body, mutation));
+        if let Some(Record::Upsert(entry)) = Record::decode(&body, &mut 0) {
+            let sent = frames(&[entry], &[]);
+            prop_assert_eq!(records(&sent[0]), [Record::Upsert(entry)]);
+        }
+    }
+
+    #[test]
+    fn random_bytes_do_no_harm(bytes in vec(any::<u8>(), 0..300)) {
+        let mut host = Host::new(config(2));
+        host.receive(&[bytes], NOW);
+        prop_assert!(host.contents().is_empty());
+    }
+
+    #[test]
+    fn random_records_do_no_harm(
+        bodies in vec(vec(any::<u8>(), 0..60), 0..20),
+        types in vec(0..6u8, 20),
+    ) {
+        let mut frame = frames(&[common::entry(1, 1)], &[]).remove(0);
+        frame.truncate(HEADER_LEN);
+        for (body, kind) in bodies.iter().zip(types) {
+            frame.push(body.len() as u8 + 1);
+            frame.push(kind);
+            frame.extend(body);
+        }
+        let payload = (frame.len() - HEADER_LEN) as u16;
+        frame[20..22].copy_from_slice(&(bodies.len() as u16).to_be_bytes());
+        frame[22..24].copy_from_slice(&payload.to_be_bytes());
+        let mut host = Host::new(config(2));
+        host.receive(&[frame], NOW);
+        prop_assert_eq!(host.count(Counter::RecordsReceived), bodies.len() as u64);
+    }
+
+    #[test]
+    fn damaged_sequences_do_no_harm_and_heal(
+        entries in vec(entry(), 1..40),
+        mutations in vec(any::<Mutation>(), 1..40),
+        later in vec(any::<(usize, usize)>(), 0..10),
+    ) {
+        let (mut a, mut b) = (Host::new(config(1)), Host::new(config(2)));
+        a.node.promote(NOW, &a.stats);
+        a.table.entries.extend(entries.iter().map(|entry| (entry.key, (*entry, 0))));
+        let mut traffic = a.send(NOW);
+        traffic.extend(a.send(NOW.after(NS_PER_S)));
+        traffic.extend(b.send(NOW));
+        let clean = traffic.clone();
+        for mutation in &mutations {
+            let at = mutation.0 % traffic.len();
+            mutate(&mut traffic[at], mutation);
+        }
+        for &(from, to) in &later {
+            let frame = traffic.remove(from % traffic.len());
+            traffic.insert(to % (traffic.len() + 1), frame);
+        }
+        b.receive(&traffic, NOW);
+        a.receive(&traffic, NOW);
+        b.receive(&clean, NOW);
+        let mut now = NOW.after(2 * NS_PER_S);
+        // A frame that was damaged into one of a high epoch or of another node may be believed:
+        // nothing is authenticated. It must not harm, and does not last if it was not believed.
+        common::talk(&mut [&mut a, &mut b], &mut now, 100);
+    }
+
+    #[test]
+    fn the_queue_is_a_bounded_fifo(
+        capacity in 1..6u32,
+        steps in vec(prop_oneof![Just(None), any::<bool>().prop_flat_map(key).prop_map(Some)], 1..300),
+    ) {
+        let capacity = 1 << capacity;
+        let slots: Vec<_> = (0..capacity).map(|_| Slot::new()).collect();
+        let queue = Queue::new(slots.into()).unwrap();
+        let (mut consumer, mut model) = (Consumer::new(), VecDeque::new());
+        for step in steps {
+            match step {
+                Some(key) => {
+                    let taken = queue.push(&key).is_ok();
+                    prop_assert_eq!(taken, model.len() < capacity);
+                    if taken {
+                        model.push_back(key);
+                    }
+                }
+                None => prop_assert_eq!(queue.pop(&mut consumer), model.pop_front()),
+            }
+            prop_assert_eq!(queue.is_empty(), model.is_empty());
+        }
+    }
+}
+
+/// Threads, without a model: the loom tests explore more, but never wrap as often.
+#[test]
+fn the_queue_loses_nothing_between_threads() {
+    const EACH: u32 = 50_000;
+    let slots: Vec<_> = (0..64).map(|_| Slot::new()).collect();
+    let queue = Queue::new(slots.into()).unwrap();
+    let made = |producer: u16, n: u32| {
+        let mut key = Key {
+            zone: producer,
+            ..Key::default()
+        };
+        key.original.src[..4].copy_from_slice(&n.to_be_bytes());
+        key.original.dst[12..].copy_from_slice(&n.to_be_bytes());
+        key
+    };
+    std::thread::scope(|scope| {
+        for producer in 0..2 {
+            let queue = &queue;
+            scope.spawn(move || {
+                for n in 0..EACH {
+                    while queue.push(&made(producer, n)).is_err() {
+                        std::thread::yield_now();
+                    }
+                }
+            });
+        }
+        let (mut consumer, mut next) = (Consumer::new(), [0, 0]);
+        while next != [EACH; 2] {
+            let Some(key) = queue.pop(&mut consumer) else {
+                std::thread::yield_now();
+                continue;
+            };
+            let n = &mut next[usize::from(key.zone)];
+            assert_eq!(key, made(key.zone, *n), "each producer's keys in order");
+            *n += 1;
+        }
+    });
+}
