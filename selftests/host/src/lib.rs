@@ -11,5 +11,7 @@ pub mod buffer;
 pub mod proto;
 #[path = "../../../rust/queue.rs"]
 pub mod queue;
+#[cfg(not(loom))]
+pub mod sim;
 #[path = "../../../rust/stats.rs"]
 pub mod stats;

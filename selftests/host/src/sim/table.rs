@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The conntrack table of a simulated node.
+
+use crate::proto::{Applied, Entry, Key, Stream, Table};
+use std::collections::BTreeMap;
+
+/// What orders keys, so that walks do not depend on a hasher.
+pub(super) type Id = (u8, u16, u16);
+
+/// The order of a key; the simulated connections differ in these.
+pub(super) fn id(key: &Key) -> Id {
+    (key.protocol, key.original.src_port, key.original.dst_port)
+}
+
+/// A connection and what is known about it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    /// Its state; the connmark is the number of the change that made it.
+    pub(super) entry: Entry,
+    /// Mark of the last resync that told of it, 0 if none.
+    pub(super) mark: u8,
+    /// Whether a sweep may take it.
+    pub(super) replicated: bool,
+}
+
+/// The table.
+#[derive(Default, Debug)]
+pub(super) struct SimTable {
+    /// The connections.
+    pub(super) slots: BTreeMap<Id, Slot>,
+    /// The stream whose records are being applied.
+    pub(super) stream: Stream,
+    /// For each key the newest change that this stream has told of.
+    newest: BTreeMap<Id, (Stream, u32)>,
+}
+
+impl SimTable {
+    /// The entries alone, to be compared.
+    pub(super) fn contents(&self) -> BTreeMap<Id, Entry> {
+        self.slots
+            .iter()
+            .map(|(&id, slot)| (id, slot.entry))
+            .collect()
+    }
+}
+
+impl Table for SimTable {
+    fn upsert(&mut self, entry: &Entry, mark: u8) -> Applied {
+        let id = id(&entry.key);
+        let newest = self.newest.entry(id).or_default();
+        assert!(
+            newest.0 != self.stream || newest.1 <= entry.mark,
+            "{id:?} was taken from change {} back to {} within {:?}",
+            newest.1,
+            entry.mark,
+            self.stream,
+        );
+        *newest = (self.stream, entry.mark);
+        let slot = Slot {
+            entry: *entry,
+            mark,
+            replicated: true,
+        };
+        match self.slots.insert(id, slot) {
+            None => Applied::Inserted,
+            Some(old) if old.replicated => Applied::Updated,
+            Some(_) => Applied::ReplacedLocal,
+        }
+    }
+
+    fn delete(&mut self, key: &Key) -> Applied {
+        match self.slots.remove(&id(key)) {
+            Some(_) => Applied::Deleted,
+            None => Applied::Absent,
+        }
+    }
+
+    fn sweep(&mut self, mark: u8) -> u32 {
+        let before = self.slots.len();
+        self.slots
+            .retain(|_, slot| !slot.replicated || slot.mark == mark);
+        (before - self.slots.len()) as u32
+    }
+}
