@@ -10,6 +10,7 @@ use core::net::IpAddr;
 use kernel::prelude::*;
 
 use crate::kapi::netns::DEVICE_NAME_MAX;
+use crate::log;
 use crate::proto::entry::{FAMILY_V4, FAMILY_V6};
 use crate::proto::{Address, Role};
 
@@ -209,7 +210,7 @@ impl Settings {
     /// `EINVAL` if it is out of bounds.
     pub(crate) fn set_number(&mut self, knob: &Knob, value: i64) -> Result {
         if !(knob.min..=knob.max).contains(&value) {
-            pr_warn!(
+            log::warning!(
                 "{}: {} is not in {}..{}\n",
                 knob.name.to_str().unwrap_or_default(),
                 value,
@@ -249,7 +250,7 @@ pub(crate) fn parse_number(text: &str) -> Result<i64> {
 pub(crate) fn parse_group(text: &str) -> Result<Address> {
     let address: IpAddr = text.parse().map_err(|_| EINVAL)?;
     if !address.is_multicast() {
-        pr_warn!("group: {} is no multicast address\n", text);
+        log::warning!("group: {} is no multicast address\n", text);
         return Err(EINVAL);
     }
     let mut bytes = [0; 16];
@@ -298,7 +299,7 @@ pub(crate) fn parse_state(text: &str) -> Result<Role> {
         "0" | "backup" => Ok(Role::Backup),
         "1" | "2" | "primary" => Ok(Role::Primary),
         _ => {
-            pr_warn!("state: write 0 (backup) or 1 (primary)\n");
+            log::warning!("state: write 0 (backup) or 1 (primary)\n");
             Err(EINVAL)
         }
     }

@@ -16,6 +16,7 @@ mod config;
 mod engine;
 mod instance;
 mod kapi;
+mod log;
 mod notices;
 mod notifier;
 // Compiled for the host as well, where these are a library's public items.

@@ -25,9 +25,13 @@ use crate::proto::{self, Key, Node, Peer, Storage, Time, PEERS_MAX};
 use crate::queue::{Consumer, Queue, Slot};
 use crate::stats::{Counter, Stats};
 
-/// Keys that wait for the sender on one CPU. At 100 000 events a second on one CPU this is 40 ms,
-/// ten times the longest that the sender is expected to be away; 64 bytes each.
-const QUEUE_LEN: usize = 4096;
+/// Keys that wait for the sender on one CPU, 64 bytes each. At 100 000 events a second on one CPU
+/// the most are 40 ms, ten times the longest that the sender is expected to be away.
+const QUEUE_LEN_MAX: usize = 4096;
+/// The fewest, where there are many CPUs.
+const QUEUE_LEN_MIN: usize = 512;
+/// Keys on all CPUs together, as long as each has the fewest: 4 MiB.
+const QUEUE_LEN_SUM: usize = 65_536;
 /// Bytes of the IP and UDP headers in front of a frame.
 const OVERHEAD_V4: u32 = 28;
 const OVERHEAD_V6: u32 = 48;
@@ -46,8 +50,9 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
-    fn new() -> Result<Self> {
-        let slots = Buffer::from_fn(QUEUE_LEN, Slot::new)?;
+    fn new(cpus: usize) -> Result<Self> {
+        let share = (QUEUE_LEN_SUM / cpus.max(1)).next_power_of_two();
+        let slots = Buffer::from_fn(share.clamp(QUEUE_LEN_MIN, QUEUE_LEN_MAX), Slot::new)?;
         Ok(Self {
             queue: Queue::new(slots).map_err(|_| EINVAL)?,
             stats: Stats::new(),
@@ -116,8 +121,9 @@ impl Engine {
         let mut node = new_node(device, settings)?;
         node.raise_epoch(epoch_floor);
         let mut cpus = KVec::new();
-        for _ in 0..thread::cpus() {
-            cpus.push(Cpu::new()?, GFP_KERNEL)?;
+        let count = thread::cpus();
+        for _ in 0..count {
+            cpus.push(Cpu::new(count)?, GFP_KERNEL)?;
         }
         let table = Conntrack::new(net);
         let filter = Filter {
@@ -259,7 +265,10 @@ fn new_node(device: Device, settings: &Settings) -> Result<Node> {
         FAMILY_V6 => OVERHEAD_V6,
         _ => OVERHEAD_V4,
     };
-    let frame_max = device.mtu.saturating_sub(overhead).clamp(FRAME_MIN, FRAME_MAX) as usize;
+    let frame_max = device
+        .mtu
+        .saturating_sub(overhead)
+        .clamp(FRAME_MIN, FRAME_MAX) as usize;
     let config = proto::Config {
         cluster_id: settings.unsigned(Id::ClusterId),
         node_id: match settings.unsigned(Id::NodeId) {

@@ -15,13 +15,14 @@ use kernel::prelude::*;
 use kernel::seq_file::SeqFile;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
-use crate::config::{self, DeviceName, Readable, Id, Knob, Settings};
+use crate::config::{self, DeviceName, Id, Knob, Readable, Settings};
 use crate::engine::Engine;
 use crate::kapi::hooks::{self, Hooks};
 use crate::kapi::knobs::Files;
 use crate::kapi::netns::{Device, Net};
 use crate::kapi::notifier::Armed;
 use crate::kapi::thread::{self, Kthread};
+use crate::log;
 use crate::proto::Role;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
@@ -106,7 +107,7 @@ impl Instance {
             hooks::l2drop_effective(self.net, false);
             let none = DeviceName::default();
             if hooks::l2drop_set(self.net, 0, none.as_c_str()).is_err() {
-                pr_err!("l2drop: the hooks stay\n");
+                log::error!("l2drop: the hooks stay\n");
             }
         }
     }
@@ -115,7 +116,7 @@ impl Instance {
     pub(crate) fn reconcile(&self) {
         let mut control = self.control.lock();
         if let Err(err) = self.reconcile_locked(&mut control) {
-            pr_err!(
+            log::error!(
                 "{}: replication cannot start ({:?}); tried again when the interface changes\n",
                 control.settings.syncdev.as_str(),
                 err
@@ -144,9 +145,12 @@ impl Instance {
         if control.closed || control.settings.syncdev.is_empty() {
             return None;
         }
-        let device = self.net.find_device(control.settings.syncdev.as_c_str()).ok();
+        let device = self
+            .net
+            .find_device(control.settings.syncdev.as_c_str())
+            .ok();
         if device.is_none() && !control.waiting {
-            pr_info!(
+            log::info!(
                 "{}: no such interface; waiting for it\n",
                 control.settings.syncdev.as_str()
             );
@@ -174,7 +178,7 @@ impl Instance {
         if control.role == Role::Primary {
             engine.promote();
         }
-        pr_info!("{}: replication started\n", settings.syncdev.as_str());
+        log::info!("{}: replication started\n", settings.syncdev.as_str());
         control.running = Some(Running {
             _notifier: notifier,
             _sender: sender,
@@ -196,7 +200,7 @@ impl Instance {
         drop(running);
         control.epoch_floor = engine.node.lock().highest_epoch();
         engine.fold_counters();
-        pr_info!("{}: replication stopped\n", name.as_str());
+        log::info!("{}: replication stopped\n", name.as_str());
     }
 
     /// Writes the value of a knob.
@@ -234,7 +238,9 @@ impl Instance {
             Id::Resync => return resync(&control),
             Id::Syncdev => control.settings.syncdev = DeviceName::parse(text)?,
             Id::Group => control.settings.group = config::parse_group(text)?,
-            _ => control.settings.set_number(knob, config::parse_number(text)?)?,
+            _ => control
+                .settings
+                .set_number(knob, config::parse_number(text)?)?,
         }
         let result = self.apply(&mut control, &before);
         if result.is_err() {
@@ -274,7 +280,7 @@ impl Instance {
                 Role::Backup => running.engine.demote(),
             }
         }
-        pr_info!("now {}\n", show::role_name(role));
+        log::info!("now {}\n", show::role_name(role));
         Ok(())
     }
 
@@ -284,10 +290,13 @@ impl Instance {
     ///
     /// As [`Instance::write_knob`], with a line in the log.
     pub(crate) fn set_parameter(&self, id: Id, text: &str) -> Result {
-        let knob = config::KNOBS.iter().find(|knob| knob.id == id).ok_or(EINVAL)?;
+        let knob = config::KNOBS
+            .iter()
+            .find(|knob| knob.id == id)
+            .ok_or(EINVAL)?;
         self.write_knob(knob, text).inspect_err(|err| {
             let name = knob.name.to_str().unwrap_or_default();
-            pr_err!("parameter {}={}: refused ({:?})\n", name, text, err);
+            log::error!("parameter {}={}: refused ({:?})\n", name, text, err);
         })
     }
 

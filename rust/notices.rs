@@ -2,25 +2,24 @@
 
 //! What the protocol found noteworthy, as lines in the log.
 
-use kernel::prelude::*;
-
+use crate::log;
 use crate::proto::{Notice, Notices};
 
 /// Writes one line for each. The protocol gives each once, so the log cannot be flooded.
-pub(crate) fn log(notices: Notices) {
+pub(crate) fn write(notices: Notices) {
     notices.for_each(log_one);
 }
 
 fn log_one(notice: Notice) {
     match notice {
-        Notice::Synced => pr_info!("synced: this backup has all that the primary has\n"),
-        Notice::SyncLost => pr_info!("not synced: the primary is silent, or frames were lost\n"),
-        Notice::SplitBrain => pr_warn!("another node is primary too: see /proc/net/ct_sync\n"),
-        Notice::DuplicateNodeId => pr_warn!("two nodes have the same node_id: change one\n"),
-        Notice::TableSmaller => pr_warn!(
+        Notice::Synced => log::info!("synced: this backup has all that the primary has\n"),
+        Notice::SyncLost => log::info!("not synced: the primary is silent, or frames were lost\n"),
+        Notice::SplitBrain => log::warning!("another node is primary too: see /proc/net/ct_sync\n"),
+        Notice::DuplicateNodeId => log::warning!("two nodes have the same node_id: change one\n"),
+        Notice::TableSmaller => log::warning!(
             "nf_conntrack_max is smaller here than on the primary: connections would be lost\n"
         ),
-        Notice::Repromoted => pr_info!("took a higher epoch: this node has been away\n"),
-        Notice::PeersFull => pr_warn!("too many nodes: some are ignored\n"),
+        Notice::Repromoted => log::info!("took a higher epoch: this node has been away\n"),
+        Notice::PeersFull => log::warning!("too many nodes: some are ignored\n"),
     }
 }

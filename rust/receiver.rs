@@ -66,7 +66,13 @@ impl Receiver {
         };
         let mut table = engine.table;
         let mut node = engine.node.lock();
-        node.handle_frame(frame, datagram.from, thread::now(), &mut table, &engine.stats);
+        node.handle_frame(
+            frame,
+            datagram.from,
+            thread::now(),
+            &mut table,
+            &engine.stats,
+        );
         let due = node.poll_timeout();
         drop(node);
         engine.wake_for(due);

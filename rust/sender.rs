@@ -87,7 +87,11 @@ impl Sender {
             Pass::Pin => drop(self.engine.table.pin_all()),
             Pass::Unpin => drop(self.engine.table.unpin_all()),
         }
-        if self.engine.grace_end().is_some_and(|end| end <= thread::now()) {
+        if self
+            .engine
+            .grace_end()
+            .is_some_and(|end| end <= thread::now())
+        {
             self.engine.clear_grace();
             self.engine.table.end_grace_all();
         }
@@ -111,7 +115,7 @@ impl Sender {
         self.transmit(&mut node);
         let notices = node.take_notices();
         drop(node);
-        notices::log(notices);
+        notices::write(notices);
         more
     }
 
@@ -146,7 +150,8 @@ impl Sender {
             Found::Absent if ended => Truth::Absent(&key),
             // It ended before it was sent, or its end is queued behind.
             Found::Absent => return,
-            Found::Excluded => return self.engine.stats.count(Counter::EventsSkippedLocal),
+            Found::Local => return self.engine.stats.count(Counter::EventsSkippedLocal),
+            Found::Unmarked => return self.engine.stats.count(Counter::EventsSkippedMark),
         };
         self.tell_truth(node, truth);
     }
@@ -165,10 +170,12 @@ impl Sender {
         let Some(cursor) = &mut self.scan else {
             return false;
         };
-        let (count, done) =
-            self.engine
-                .table
-                .walk(cursor, WalkMode::Dirty, self.engine.filter, &mut self.entries);
+        let (count, done) = self.engine.table.walk(
+            cursor,
+            WalkMode::Dirty,
+            self.engine.filter,
+            &mut self.entries,
+        );
         if done {
             self.scan = None;
         }

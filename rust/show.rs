@@ -25,13 +25,7 @@ pub(crate) fn role_name(role: Role) -> &'static str {
 }
 
 /// Writes the whole file. `engine` is `None` while nothing runs.
-pub(crate) fn write(
-    seq: &SeqFile,
-    net: Net,
-    role: Role,
-    engine: Option<&Engine>,
-    stats: &Stats,
-) {
+pub(crate) fn write(seq: &SeqFile, net: Net, role: Role, engine: Option<&Engine>, stats: &Stats) {
     seq_print!(seq, "role {}\n", role_name(role));
     seq_print!(seq, "running {}\n", u32::from(engine.is_some()));
     if let Some(engine) = engine {
@@ -80,7 +74,9 @@ fn write_peer(seq: &SeqFile, node: &Node, peer: &Peer, now: Time) {
         seq_print!(seq, " heard_us_ms={}", now.since(heard_us) / 1_000_000);
     }
     seq_print!(seq, " lag_frames={}", node.lag(peer));
-    let lag_ms = peer.behind_since.map_or(0, |since| now.since(since) / 1_000_000);
+    let lag_ms = peer
+        .behind_since
+        .map_or(0, |since| now.since(since) / 1_000_000);
     seq_print!(seq, " lag_ms={}", lag_ms);
     seq_print!(
         seq,

@@ -168,7 +168,8 @@ static void write_state(struct nf_conn *ct, const struct ct_sync_entry *entry, u
 	set_bit(CT_SYNC_SHARED_BIT, &ct->status);
 	ct_sync_mark_set(ct, mark);
 	if (entry->status & IPS_FIXED_TIMEOUT)
-		WRITE_ONCE(ct->timeout, nfct_time_stamp + entry->timeout_s * HZ);
+		WRITE_ONCE(ct->timeout, nfct_time_stamp +
+			   (u32)min_t(u64, (u64)entry->timeout_s * HZ, PINNED_JIFFIES));
 	else
 		pin(ct);
 }

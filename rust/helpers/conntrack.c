@@ -80,16 +80,17 @@ static bool is_local(struct net *net, const struct nf_conn *ct)
 	       address_is_local(net, family, &nf_ct_tuple(ct, IP_CT_DIR_REPLY)->src.u3);
 }
 
-static bool is_excluded(struct net *net, const struct nf_conn *ct, u32 mark_mask)
+/* Whether an entry is replicated: CT_SYNC_PRESENT, _LOCAL or _UNMARKED. */
+static int selected(struct net *net, const struct nf_conn *ct, u32 mark_mask)
 {
 	/* A clashing twin lives for a moment only and may not be copied. */
 	if (test_bit(IPS_NAT_CLASH_BIT, &ct->status))
-		return true;
+		return CT_SYNC_LOCAL;
 #ifdef CONFIG_NF_CONNTRACK_MARK
 	if (mark_mask && !(READ_ONCE(ct->mark) & mark_mask))
-		return true;
+		return CT_SYNC_UNMARKED;
 #endif
-	return is_local(net, ct);
+	return is_local(net, ct) ? CT_SYNC_LOCAL : CT_SYNC_PRESENT;
 }
 
 static void read_tcp(struct nf_conn *ct, struct ct_sync_entry *entry)
@@ -158,12 +159,15 @@ static void read_entry(struct nf_conn *ct, struct ct_sync_entry *entry)
 static int read_truth(struct net *net, struct nf_conn *ct, u32 mark_mask,
 		      struct ct_sync_entry *entry)
 {
+	int found;
+
 	clear_bit(CT_SYNC_DIRTY_BIT, &ct->status);
 	smp_mb__after_atomic();
 
-	if (is_excluded(net, ct, mark_mask))
+	found = selected(net, ct, mark_mask);
+	if (found != CT_SYNC_PRESENT)
 		return test_and_clear_bit(CT_SYNC_SHARED_BIT, &ct->status) ?
-		       CT_SYNC_WITHDRAWN : CT_SYNC_EXCLUDED;
+		       CT_SYNC_WITHDRAWN : found;
 
 	set_bit(CT_SYNC_SHARED_BIT, &ct->status);
 	read_entry(ct, entry);

@@ -81,8 +81,9 @@ static_assert(offsetof(struct ct_sync_entry, state) == 132);
 enum ct_sync_found {
 	CT_SYNC_ABSENT = 0,	/* no such connection, or it is dying */
 	CT_SYNC_PRESENT = 1,	/* the entry was filled */
-	CT_SYNC_EXCLUDED = 2,	/* there is one, and it is not replicated */
-	CT_SYNC_WITHDRAWN = 3,	/* the same, but peers were told of it before */
+	CT_SYNC_LOCAL = 2,	/* there is one, and it ends on this node */
+	CT_SYNC_UNMARKED = 3,	/* there is one, without the mark that selects it */
+	CT_SYNC_WITHDRAWN = 4,	/* one of these two, of which peers were told before */
 };
 
 /* Which entries a walk looks for. */
@@ -216,6 +217,7 @@ void ct_sync_signal_wait(struct ct_sync_signal *signal, u64 timeout_ns);
 u32 ct_sync_this_cpu(void);
 u32 ct_sync_cpus(void);
 u64 ct_sync_now_ns(void);
+bool ct_sync_log_allowed(void);
 u32 ct_sync_random(void);
 
 #endif /* CT_SYNC_H */

@@ -323,10 +323,31 @@ int ct_sync_l2drop_set(struct net *net, u32 mode, const char *syncdev)
 	return err;
 }
 
+/*
+ * Tells the neighbours, as after a link came up: what this node said of its
+ * addresses while it was blocked (gratuitous ARP, unsolicited NA) was dropped.
+ */
+void ct_sync_l2drop_announce(struct work_struct *work)
+{
+	struct ct_sync_net *sn = container_of(work, struct ct_sync_net, announce);
+	struct l2drop_device *entry;
+
+	rtnl_lock();
+	list_for_each_entry(entry, &sn->l2drop_devices, list)
+		if (netif_running(entry->dev))
+			__netdev_notify_peers(entry->dev);
+	rtnl_unlock();
+}
+
 /* Takes effect at once: one store, which every hook reads. */
 void ct_sync_l2drop_effective(struct net *net, bool dropping)
 {
-	WRITE_ONCE(ct_sync_pernet(net)->dropping, dropping);
+	struct ct_sync_net *sn = ct_sync_pernet(net);
+	bool lifted = READ_ONCE(sn->dropping) && !dropping;
+
+	WRITE_ONCE(sn->dropping, dropping);
+	if (lifted && READ_ONCE(sn->l2drop_mode) != L2DROP_OFF)
+		queue_work(system_long_wq, &sn->announce);
 }
 
 u64 ct_sync_l2drop_count(struct net *net)

@@ -74,6 +74,7 @@ static int __net_init net_init(struct net *net)
 	sn->net = net;
 	INIT_LIST_HEAD(&sn->l2drop_devices);
 	INIT_WORK(&sn->reconcile, reconcile_work);
+	INIT_WORK(&sn->announce, ct_sync_l2drop_announce);
 	err = ct_sync_rs_net_init(net, &sn->instance);
 	if (err < 0)
 		return err;
@@ -96,6 +97,7 @@ static void net_pre_exit(struct net *net)
 	rtnl_unlock();
 	cancel_work_sync(&sn->reconcile);
 	ct_sync_rs_net_pre_exit(sn->instance);
+	cancel_work_sync(&sn->announce);
 }
 
 static void net_exit(struct net *net)

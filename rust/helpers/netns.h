@@ -38,10 +38,12 @@ struct ct_sync_net {
 	u32 l2drop_mode;
 	char l2drop_syncdev[CT_SYNC_NAME_MAX];
 	struct list_head l2drop_devices;
+	struct work_struct announce;
 	atomic64_t l2dropped;
 	atomic64_t wrong_device;
 };
 
+void ct_sync_l2drop_announce(struct work_struct *work);
 void ct_sync_notifier_ctnetlink_coming(struct net *net);
 void ct_sync_notifier_ctnetlink_changed(struct net *net);
 

@@ -11,6 +11,7 @@
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/random.h>
+#include <linux/ratelimit.h>
 #include <linux/rcuwait.h>
 #include <linux/sched.h>
 
@@ -83,6 +84,14 @@ u32 ct_sync_cpus(void)
 u64 ct_sync_now_ns(void)
 {
 	return ktime_get_ns();
+}
+
+/* Whether one more line may be logged; 20 in 5 s, so that nobody can flood the log. */
+bool ct_sync_log_allowed(void)
+{
+	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 20);
+
+	return __ratelimit(&limit);
 }
 
 u32 ct_sync_random(void)

@@ -95,8 +95,10 @@ pub(crate) enum Found {
     Absent,
     /// This one.
     Present(Entry),
-    /// One that is not replicated.
-    Excluded,
+    /// One that ends on this node.
+    Local,
+    /// One without the mark that selects what is replicated.
+    Unmarked,
     /// One that is not replicated any more.
     Withdrawn,
 }
@@ -149,8 +151,9 @@ impl Conntrack {
         // The values of enum ct_sync_found.
         match found {
             1 => Found::Present(entry),
-            2 => Found::Excluded,
-            3 => Found::Withdrawn,
+            2 => Found::Local,
+            3 => Found::Unmarked,
+            4 => Found::Withdrawn,
             _ => Found::Absent,
         }
     }

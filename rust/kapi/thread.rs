@@ -28,6 +28,7 @@ extern "C" {
     fn ct_sync_cpus() -> u32;
     fn ct_sync_now_ns() -> u64;
     fn ct_sync_random() -> u32;
+    fn ct_sync_log_allowed() -> bool;
 }
 
 /// What a thread does.
@@ -83,8 +84,12 @@ impl<T: Body> Kthread<T> {
                 namespace_id,
             )
         };
-        let started = kernel::error::from_err_ptr(task)
-            .and_then(|task| Ok((NonNull::new(task).ok_or(ENOMEM)?, NonNull::new(body).ok_or(ENOMEM)?)));
+        let started = kernel::error::from_err_ptr(task).and_then(|task| {
+            Ok((
+                NonNull::new(task).ok_or(ENOMEM)?,
+                NonNull::new(body).ok_or(ENOMEM)?,
+            ))
+        });
         match started {
             // INVARIANT: Just started, with its reference and with this body.
             Ok((task, body)) => Ok(Self { task, body }),
@@ -168,6 +173,12 @@ impl Signal {
 pub(crate) fn now() -> Time {
     // SAFETY: `ktime_get_ns()` may be called from any context.
     Time(unsafe { ct_sync_now_ns() })
+}
+
+/// Whether one more line may be logged; see [`crate::log`].
+pub(crate) fn log_allowed() -> bool {
+    // SAFETY: `__ratelimit()` may be called from any context.
+    unsafe { ct_sync_log_allowed() }
 }
 
 /// A random number.
