@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The examples of the specification are what the code sends.
+
+#![cfg(not(loom))]
+
+mod common;
+
+use common::{config, Host};
+use ct_sync_host::proto::control::HEARD_MAX;
+use ct_sync_host::proto::entry::{FAMILY_V4, ZONE_DIR_BOTH};
+use ct_sync_host::proto::frame::FRAME_MIN;
+use ct_sync_host::proto::record::RECORD_MAX;
+use ct_sync_host::proto::time::NS_PER_S;
+use ct_sync_host::proto::*;
+use ct_sync_host::stats::Counter;
+
+/// The specification.
+const TEXT: &str = include_str!("../../../Documentation/protocol.rst");
+
+/// The bytes of the example that is called `name`: the hexadecimal pairs of the indented lines
+/// behind its label, up to a `;` in each.
+fn example(name: &str) -> Vec<u8> {
+    let label = format!(".. example: {name}");
+    let (_, rest) = TEXT.split_once(&label).expect("the example is there");
+    let block = rest.lines().skip_while(|line| !line.starts_with("   "));
+    let lines = block.take_while(|line| line.starts_with("   "));
+    let bytes = lines.flat_map(|line| line.split(';').next().unwrap().split_whitespace());
+    bytes
+        .map(|pair| u8::from_str_radix(pair, 16).expect(pair))
+        .collect()
+}
+
+/// 10.0.0.2:40000 to 198.51.100.7:443, as backup sees it translated to 192.0.2.1:1024.
+fn connection() -> Entry {
+    let mut entry = Entry {
+        status: Entry::SEEN_REPLY | Entry::ASSURED | Entry::SRC_NAT,
+        state: 3,
+        tcp_scale: [7, 9],
+        tcp_flags: [0x23, 0x03],
+        has: Entry::HAS_TCP,
+        ..Entry::default()
+    };
+    entry.key = Key {
+        zone_dir: ZONE_DIR_BOTH,
+        family: FAMILY_V4,
+        protocol: 6,
+        ..Key::default()
+    };
+    entry.key.original.src[..4].copy_from_slice(&[10, 0, 0, 2]);
+    entry.key.original.dst[..4].copy_from_slice(&[198, 51, 100, 7]);
+    (entry.key.original.src_port, entry.key.original.dst_port) = (40000, 443);
+    entry.reply.src = entry.key.original.dst;
+    entry.reply.dst[..4].copy_from_slice(&[192, 0, 2, 1]);
+    (entry.reply.src_port, entry.reply.dst_port) = (443, 1024);
+    entry
+}
+
+const NOW: Time = Time(NS_PER_S);
+
+/// A primary that has sent its first heartbeat and its first walk, of nothing.
+fn primary() -> (Host, Vec<Vec<u8>>) {
+    let mut host = Host::new(config(1));
+    host.node.set_table_size(3, 262_144);
+    host.node.promote(NOW, &host.stats);
+    let mut frames = host.send(NOW);
+    frames.extend(host.send(NOW.after(NS_PER_S / 100)));
+    (host, frames)
+}
+
+#[test]
+fn the_heartbeat() {
+    assert_eq!(primary().1[0], example("heartbeat"));
+}
+
+#[test]
+fn the_empty_resync() {
+    assert_eq!(primary().1[1], example("resync"));
+}
+
+#[test]
+fn the_live_records() {
+    let (mut host, _) = primary();
+    let entry = connection();
+    host.set(entry, NOW);
+    let mut other = entry.key;
+    other.original.src_port = 40001;
+    host.end(other, NOW);
+    let frames = host.send(NOW.after(NS_PER_S / 2));
+    assert_eq!(frames, [example("data")]);
+}
+
+#[test]
+fn the_request() {
+    let mut host = Host::new(config(2));
+    host.receive(&primary().1[..1], NOW);
+    let frames = host.send(NOW);
+    assert_eq!(frames[1], example("request"));
+}
+
+#[test]
+fn the_limits() {
+    let text = TEXT.split_whitespace().collect::<Vec<_>>().join(" ");
+    for limit in [
+        format!("No record is longer than {RECORD_MAX} bytes"),
+        format!("at least {FRAME_MIN} bytes of UDP payload"),
+        format!("A node keeps {PEERS_MAX} peers apart"),
+        format!("up to {HEARD_MAX} nodes"),
+        format!("{WALK_BATCH} entries"),
+    ] {
+        assert!(text.contains(&limit), "{limit}");
+    }
+}
+
+#[test]
+fn every_counter_of_a_refusal_is_explained() {
+    for counter in Counter::ALL {
+        let name = counter.name();
+        let refusal = counter.meaning().starts_with("refused") && name.starts_with("frames_");
+        let documented = TEXT.contains(&format!("``{name}``"));
+        assert!(!refusal || documented, "{name}");
+    }
+}
