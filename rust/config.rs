@@ -30,9 +30,9 @@ pub(crate) enum Id {
     /// Number of the mark bit that selects what is replicated; -1 is all.
     Cmarkbit,
     /// Number of this node; 0 is chosen at random.
-    NodeId,
+    Node,
     /// Number of the cluster.
-    ClusterId,
+    Cluster,
     /// Multicast group.
     Group,
     /// UDP port.
@@ -115,8 +115,8 @@ pub(crate) const KNOBS: [Knob; 15] = [
     number(Id::L2drop, c"l2drop", 0, 2, 0),
     number(Id::Notrack, c"notrack", 0, 1, 1),
     number(Id::Cmarkbit, c"cmarkbit", -1, 31, -1),
-    number(Id::NodeId, c"node_id", 0, u32::MAX as i64, 0),
-    number(Id::ClusterId, c"cluster_id", 0, u32::MAX as i64, 0),
+    number(Id::Node, c"node_id", 0, u32::MAX as i64, 0),
+    number(Id::Cluster, c"cluster_id", 0, u32::MAX as i64, 0),
     text(Id::Group, c"group", Access::ReadWrite),
     number(Id::Port, c"port", 1, 65535, 3781),
     text(Id::Resync, c"resync", Access::Write),

@@ -270,8 +270,8 @@ fn new_node(device: Device, settings: &Settings) -> Result<Node> {
         .saturating_sub(overhead)
         .clamp(FRAME_MIN, FRAME_MAX) as usize;
     let config = proto::Config {
-        cluster_id: settings.unsigned(Id::ClusterId),
-        node_id: match settings.unsigned(Id::NodeId) {
+        cluster_id: settings.unsigned(Id::Cluster),
+        node_id: match settings.unsigned(Id::Node) {
             0 => thread::random().max(1),
             chosen => chosen,
         },

@@ -5,8 +5,9 @@
 //! The hooks are C and read words that are set here; they call nothing of ours. After the drop of
 //! [`Hooks`] none runs any more: `nf_unregister_net_hooks()` and `synchronize_net()`.
 
-use core::ffi::{c_char, c_int, c_void, CStr};
+use core::ffi::{c_int, c_void, CStr};
 
+use kernel::ffi::c_char;
 use kernel::prelude::*;
 
 use super::netns::Net;
@@ -75,7 +76,7 @@ pub(crate) fn wrong_device(net: Net) -> u64 {
 /// Takes rtnl.
 pub(crate) fn l2drop_set(net: Net, mode: u32, syncdev: &CStr) -> Result {
     // SAFETY: By the invariant of `Net`; the name ends with NUL.
-    let err = unsafe { ct_sync_l2drop_set(net.as_ptr(), mode, syncdev.as_ptr().cast()) };
+    let err = unsafe { ct_sync_l2drop_set(net.as_ptr(), mode, syncdev.as_char_ptr()) };
     kernel::error::to_result(err)
 }
 

@@ -4,9 +4,10 @@
 //!
 //! After its drop no handler runs any more: `unregister_net_sysctl_table()` waits for them.
 
-use core::ffi::{c_char, c_int, c_void};
+use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 
+use kernel::ffi::c_char;
 use kernel::prelude::*;
 use kernel::str::NullTerminatedFormatter;
 use kernel::sync::Arc;
@@ -49,7 +50,7 @@ impl Files {
     ///
     /// `ENOMEM`.
     pub(crate) fn register(net: Net, instance: Arc<Instance>) -> Result<Self> {
-        let names: [*const c_char; COUNT] = core::array::from_fn(|i| KNOBS[i].name.as_ptr().cast());
+        let names: [*const c_char; COUNT] = core::array::from_fn(|i| KNOBS[i].name.as_char_ptr());
         let modes: [u16; COUNT] = core::array::from_fn(|i| KNOBS[i].mode());
         let pointer = Arc::as_ptr(&instance).cast_mut().cast();
         // SAFETY: By the invariant of `Net`; the instance lives until the drop has unregistered;

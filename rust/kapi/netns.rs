@@ -7,10 +7,11 @@
 //! [`Subsystem`] is dropped no callback runs any more: `unregister_pernet_subsys()` has ended
 //! every namespace's instance, and the notifiers were unregistered before it.
 
-use core::ffi::{c_char, c_int, c_void, CStr};
+use core::ffi::{c_int, c_void, CStr};
 use core::ptr::NonNull;
 
 use kernel::bindings;
+use kernel::ffi::c_char;
 use kernel::prelude::*;
 use kernel::seq_file::SeqFile;
 use kernel::sync::Arc;
@@ -72,7 +73,7 @@ impl Net {
         let err = unsafe {
             ct_sync_device_find(
                 self.as_ptr(),
-                name.as_ptr().cast(),
+                name.as_char_ptr(),
                 &raw mut device.ifindex,
                 &raw mut device.mtu,
             )
@@ -125,7 +126,7 @@ impl Drop for Subsystem {
 /// The module parameter `syncdev`: empty for none.
 pub(crate) fn param_syncdev() -> &'static CStr {
     // SAFETY: Returns a static string of the module, which is read-only after load.
-    unsafe { CStr::from_ptr(ct_sync_param_syncdev().cast()) }
+    unsafe { CStr::from_char_ptr(ct_sync_param_syncdev()) }
 }
 
 /// An instance as C keeps it.

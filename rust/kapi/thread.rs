@@ -5,9 +5,10 @@
 //! Dropping a [`Kthread`] asks it to stop and waits: `kthread_stop()` returns after the body has.
 
 use core::cell::UnsafeCell;
-use core::ffi::{c_char, c_int, c_void, CStr};
+use core::ffi::{c_int, c_void, CStr};
 use core::ptr::NonNull;
 
+use kernel::ffi::c_char;
 use kernel::prelude::*;
 use kernel::types::NotThreadSafe;
 
@@ -77,12 +78,7 @@ impl<T: Body> Kthread<T> {
         // SAFETY: `run_body::<T>` takes a pointer to a `T`, which lives until `drop` has waited
         // for the thread; the name ends with NUL.
         let task = unsafe {
-            ct_sync_thread_start(
-                run_body::<T>,
-                body.cast(),
-                name.as_ptr().cast(),
-                namespace_id,
-            )
+            ct_sync_thread_start(run_body::<T>, body.cast(), name.as_char_ptr(), namespace_id)
         };
         let started = kernel::error::from_err_ptr(task).and_then(|task| {
             Ok((
