@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the tests share. Each node is a network namespace of one machine; ct_sync has an instance in each.
+#
+#             lan 10.1.0.0/24               wan 192.0.2.0/24
+#             2001:db8:1::/64               2001:db8:2::/64
+#   client .10 ────┬──── .2 fw1 .2 ────┬──── .10 server
+#                  │         │ sync    │              sync 10.9.0.0/24, fd00:9::/64:
+#                  └──── .3 fw2 .3 ────┘              fw1 .1, fw2 .2, …
+#
+# The virtual addresses .1 (::1) of lan and wan belong to whichever firewall `takeover` names. Interfaces are called by
+# their network: lan, wan, sync. A test sources this file, calls `topology`, then `check` for each point, then `finish`.
+
+LAN=10.1.0 WAN=192.0.2 SYNC=10.9.0
+LAN6=2001:db8:1: WAN6=2001:db8:2: SYNC6=fd00:9:
+CLIENT=$LAN.10 SERVER=$WAN.10 CLIENT6=$LAN6:10 SERVER6=$WAN6:10
+
+# Seconds that `wait_until` waits at most.
+WAIT_SECONDS=10
+
+points=0 failures=0
+
+# Prints a line of diagnosis.
+note() { printf '%s\n' "$*" | sed 's/^/# /'; }
+
+# check DESCRIPTION COMMAND...: a test point, passed when COMMAND succeeds. What it prints is shown when it fails.
+check() {
+	local text=$1 output
+	shift
+	points=$((points + 1))
+	if output=$("$@" 2>&1); then
+		echo "ok $points $text"
+	else
+		failures=$((failures + 1))
+		echo "not ok $points $text"
+		note "failed: $*"
+		[ -z "$output" ] || note "$output"
+		state_of_nodes
+	fi
+}
+
+# Everything one needs to understand a failed point.
+state_of_nodes() {
+	local node
+	for node in $FIREWALLS; do
+		note "$node: conntrack"
+		note "$(on "$node" conntrack -L 2>&1; on "$node" conntrack -L -f ipv6 2>&1)"
+		note "$node: $(on "$node" grep -vE ' 0$' /proc/net/ct_sync 2>&1 | paste -sd ' ')"
+	done
+}
+
+# Ends the test: 4 (skipped) with a reason.
+skip() { echo "1..0 # SKIP $*"; exit 4; }
+
+# Ends the test with its verdict.
+finish() {
+	echo "1..$points"
+	[ "$failures" = 0 ]
+	exit
+}
+
+# wait_until COMMAND...: polls COMMAND until it succeeds; fails with its last output after WAIT_SECONDS.
+wait_until() {
+	local deadline=$((${EPOCHREALTIME/./} + WAIT_SECONDS * 1000000)) output
+	until output=$("$@" 2>&1); do
+		if [ "${EPOCHREALTIME/./}" -ge "$deadline" ]; then
+			echo "still not so after $WAIT_SECONDS s: $*"
+			echo "$output"
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+# on NODE COMMAND...: runs COMMAND in the node's network.
+on() { ip netns exec "$@"; }
+
+# link NODE INTERFACE SWITCH ADDRESS...: gives NODE an interface that is plugged into the bridge SWITCH.
+link() {
+	local node=$1 interface=$2 switch=$3 address
+	shift 3
+	ip -n switches link add "$switch.$node" type veth peer name "$interface" netns "$node"
+	ip -n switches link set "$switch.$node" master "$switch" up
+	for address in "$@"; do
+		ip -n "$node" address add "$address" dev "$interface"
+	done
+	ip -n "$node" link set "$interface" up
+}
+
+# topology [N]: makes the client, the server, N firewalls (default 2) and their networks.
+topology() {
+	local count=${1:-2} node switch number
+	FIREWALLS=''
+	trap cleanup EXIT
+	for number in $(seq "$count"); do FIREWALLS+=" fw$number"; done
+	for node in switches client server $FIREWALLS; do
+		ip netns add "$node"
+		ip -n "$node" link set lo up
+		on "$node" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+	done
+	for switch in lan wan sync; do
+		ip -n switches link add "$switch" type bridge forward_delay 0 mcast_snooping 0
+		ip -n switches link set "$switch" up
+	done
+	link client lan lan $CLIENT/24 $CLIENT6/64
+	link server wan wan $SERVER/24 $SERVER6/64
+	number=0
+	for node in $FIREWALLS; do
+		number=$((number + 1))
+		link "$node" lan lan $LAN.$((number + 1))/24 $LAN6:$((number + 1))/64
+		link "$node" wan wan $WAN.$((number + 1))/24 $WAN6:$((number + 1))/64
+		link "$node" sync sync $SYNC.$number/24 $SYNC6:$number/64
+		on "$node" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.ip_nonlocal_bind=1
+		ruleset "$node"
+	done
+	ip -n client route add default via $LAN.1
+	ip -n client -6 route add default via $LAN6:1
+	ip -n server -6 route add $LAN6:/64 via $WAN6:1
+	takeover fw1
+}
+
+# The rules of a firewall: stateful, the client's flows get the virtual address of wan, port 8080 of it leads to the client.
+ruleset() {
+	on "$1" nft -f - <<-EOF
+		flush ruleset
+		table inet filter {
+			chain forward {
+				type filter hook forward priority filter; policy drop;
+				ct state established,related accept
+				ct state invalid drop
+				iifname lan tcp flags & (fin | syn | rst | ack) == syn accept
+				iifname lan meta l4proto != tcp accept
+				iifname wan ct status dnat accept
+			}
+		}
+		table ip nat {
+			chain prerouting {
+				type nat hook prerouting priority dstnat;
+				iifname wan ip daddr $WAN.1 tcp dport 8080 dnat to $CLIENT:80
+			}
+			chain postrouting {
+				type nat hook postrouting priority srcnat;
+				oifname wan ip saddr $LAN.0/24 snat to $WAN.1
+			}
+		}
+	EOF
+}
+
+# takeover NODE: gives NODE the virtual addresses, as VRRP would.
+takeover() {
+	local node
+	for node in $FIREWALLS; do
+		[ "$node" = "$1" ] || release "$node"
+	done
+	ip -n "$1" address replace $LAN.1/24 dev lan
+	ip -n "$1" address replace $WAN.1/24 dev wan
+	ip -n "$1" address replace $LAN6:1/64 dev lan
+	ip -n "$1" address replace $WAN6:1/64 dev wan
+	ip -n client neighbour flush dev lan
+	ip -n server neighbour flush dev wan
+}
+
+# release NODE: takes the virtual addresses away.
+release() {
+	ip -n "$1" address delete $LAN.1/24 dev lan 2>/dev/null
+	ip -n "$1" address delete $WAN.1/24 dev wan 2>/dev/null
+	ip -n "$1" address delete $LAN6:1/64 dev lan 2>/dev/null
+	ip -n "$1" address delete $WAN6:1/64 dev wan 2>/dev/null
+	true
+}
+
+# knob NODE NAME [VALUE]: reads or writes one of ct_sync's knobs.
+knob() {
+	# shellcheck disable=SC2016 # expanded inside
+	if [ $# -gt 2 ]; then
+		on "$1" sh -c 'printf "%s\n" "$2" >"/proc/sys/net/netfilter/ct_sync/$1"' knob "$2" "$3"
+	else
+		on "$1" cat "/proc/sys/net/netfilter/ct_sync/$2"
+	fi
+}
+
+# value NODE NAME: a line of /proc/net/ct_sync, without its name.
+value() { on "$1" sed -n "s/^$2 //p" /proc/net/ct_sync; }
+
+# is NODE NAME VALUE: whether a line of /proc/net/ct_sync has that value.
+is() {
+	local have
+	have=$(value "$1" "$2")
+	echo "$1: $2 is '$have', expected '$3'"
+	[ "$have" = "$3" ]
+}
+
+# at_least NODE NAME VALUE: whether a line of /proc/net/ct_sync has at least that value.
+at_least() {
+	local have
+	have=$(value "$1" "$2")
+	echo "$1: $2 is '$have', expected at least '$3'"
+	[ "$have" -ge "$3" ]
+}
+
+# start_ct_sync: loads the module, starts it on every firewall, makes fw1 primary, and waits for the others to be synced.
+start_ct_sync() {
+	local node
+	modprobe ct_sync || return
+	for node in $FIREWALLS; do
+		knob "$node" syncdev sync || return
+	done
+	knob fw1 state 1 || return
+	for node in $FIREWALLS; do
+		[ "$node" = fw1 ] || wait_until is "$node" synced 1 || return
+	done
+}
+
+# table NODE: the node's conntrack table, one entry a line, sorted, without what differs by nature: timeouts, counters,
+# how often an entry is in use, and flows that end on the node itself.
+table() {
+	{ on "$1" conntrack -L -o extended; on "$1" conntrack -L -f ipv6 -o extended; } 2>/dev/null |
+		grep -vE "(src|dst)=($SYNC\.|127\.|$SYNC6|ff02|fe80)" |
+		sed -E 's/^(ipv[46] +[0-9]+ +[^ ]+ +[0-9]+) [0-9]+ /\1 /; s/ (packets|bytes|use)=[0-9]+//g; s/ +/ /g; s/ $//' | sort
+}
+
+# same_tables [NODE NODE]: whether two nodes (default fw1 and fw2) have the same table; prints the difference.
+same_tables() { diff -U0 <(table "${1:-fw1}") <(table "${2:-fw2}"); }
+
+# has NODE PATTERN: whether an entry of the node's table matches the extended regular expression.
+has() { table "$1" | grep -E -- "$2"; }
+
+# hasnt NODE PATTERN: whether no entry of the node's table matches.
+hasnt() { ! has "$@"; }
+
+# Ends everything that a test started, in the order in which nothing hangs. Runs at its exit.
+cleanup() {
+	local node
+	trap - EXIT
+	# The shell would tell of each job that it is being killed.
+	exec 2>/dev/null
+	jobs -p | xargs -r kill -9
+	for node in $(ip netns list | cut -d ' ' -f 1); do
+		ip netns pids "$node" | xargs -r kill -9
+	done
+	wait
+	exec 2>&1
+	for node in $(ip netns list | cut -d ' ' -f 1); do
+		ip netns delete "$node"
+	done
+	[ ! -d /sys/module/ct_sync ] || modprobe -r ct_sync
+	rm -rf "${TEMPORARY:-/nonexistent}"
+}
