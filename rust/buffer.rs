@@ -10,7 +10,7 @@ use kernel::alloc::KVVec;
 use kernel::prelude::*;
 
 /// Owned storage that derefs to a slice.
-pub(crate) struct Buffer<T>(KVVec<T>);
+pub struct Buffer<T>(KVVec<T>);
 
 impl<T> Buffer<T> {
     /// A buffer of `length` elements, each made by `element`.
@@ -18,7 +18,7 @@ impl<T> Buffer<T> {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn from_fn(length: usize, mut element: impl FnMut() -> T) -> Result<Self> {
+    pub fn from_fn(length: usize, mut element: impl FnMut() -> T) -> Result<Self> {
         let mut elements = KVVec::with_capacity(length, GFP_KERNEL)?;
         for _ in 0..length {
             elements.push(element(), GFP_KERNEL)?;

@@ -7,11 +7,17 @@
 use kernel::prelude::*;
 use kernel::str::CString;
 
-mod atomic {
+// Compiled for the host as well, where these are a library's public items.
+pub mod atomic {
     //! The atomics of the kernel; the host tests supply others of the same names.
-    pub(crate) use kernel::sync::atomic::*;
+    pub use kernel::sync::atomic::*;
 }
-mod buffer;
+pub mod buffer;
+pub mod proto;
+pub mod queue;
+pub mod stats;
+
+mod compat;
 mod config;
 mod engine;
 mod instance;
@@ -19,18 +25,12 @@ mod kapi;
 mod log;
 mod notices;
 mod notifier;
-// Compiled for the host as well, where these are a library's public items.
-#[allow(dead_code, unreachable_pub, unused_imports)]
-mod proto;
-#[allow(dead_code, unreachable_pub)]
-mod queue;
 mod receiver;
 mod sender;
 mod show;
-#[allow(dead_code, unreachable_pub)]
-mod stats;
 mod table;
 
+use crate::compat::parameter;
 use crate::config::Id;
 use crate::kapi::netns::{self, Subsystem};
 
@@ -66,9 +66,9 @@ impl kernel::Module for CtSync {
         let subsystem = Subsystem::register()?;
         let initial = subsystem.initial();
         for (id, value) in [
-            (Id::L2drop, *module_parameters::l2drop.value()),
-            (Id::Notrack, *module_parameters::notrack.value()),
-            (Id::Cmarkbit, *module_parameters::cmarkbit.value()),
+            (Id::L2drop, parameter(module_parameters::l2drop.value())),
+            (Id::Notrack, parameter(module_parameters::notrack.value())),
+            (Id::Cmarkbit, parameter(module_parameters::cmarkbit.value())),
         ] {
             let text = CString::try_from_fmt(fmt!("{}", value))?;
             initial.set_parameter(id, text.to_str().map_err(|_| EINVAL)?)?;

@@ -17,6 +17,7 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 
 use crate::config::{self, DeviceName, Id, Knob, Readable, Settings};
 use crate::engine::Engine;
+use crate::kapi::conntrack::Conntrack;
 use crate::kapi::hooks::{self, Hooks};
 use crate::kapi::knobs::Files;
 use crate::kapi::netns::{Device, Net};
@@ -103,6 +104,9 @@ impl Instance {
         let mut control = self.control.lock();
         control.closed = true;
         self.stop(&mut control);
+        // Nobody will say any more when these end.
+        self.table().unpin_all();
+        self.table().end_grace_all();
         if control.settings.number(Id::L2drop) != 0 {
             hooks::l2drop_effective(self.net, false);
             let none = DeviceName::default();
@@ -174,6 +178,7 @@ impl Instance {
         let inum = self.net.inum();
         let receiver = Kthread::start(Receiver::new(engine.clone())?, c"ct_sync-rx", inum)?;
         let sender = Kthread::start(Sender::new(engine.clone())?, c"ct_sync-tx", inum)?;
+        engine.table.forget_marks();
         let notifier = Armed::new(self.net, engine.clone())?;
         if control.role == Role::Primary {
             engine.promote();
@@ -274,14 +279,19 @@ impl Instance {
         }
         control.role = role;
         hooks::l2drop_effective(self.net, role == Role::Backup);
-        if let Some(running) = &control.running {
-            match role {
-                Role::Primary => running.engine.promote(),
-                Role::Backup => running.engine.demote(),
-            }
+        match (&control.running, role) {
+            (Some(running), Role::Primary) => running.engine.promote(),
+            (Some(running), Role::Backup) => running.engine.demote(),
+            (None, Role::Primary) => self.table().unpin_all(),
+            (None, Role::Backup) => {}
         }
         log::info!("now {}\n", show::role_name(role));
         Ok(())
+    }
+
+    /// The conntrack table of the namespace.
+    fn table(&self) -> Conntrack {
+        Conntrack::new(self.net)
     }
 
     /// Sets a knob from a module parameter.

@@ -71,8 +71,9 @@ impl Sender {
     /// How long there is nothing to do, in nanoseconds.
     fn sleep_ns(&self) -> u64 {
         let now = thread::now();
-        let node_due = self.engine.node.lock().poll_timeout();
-        let wake = [node_due, self.engine.grace_end()]
+        // Under the mutex until the time is stored: the receiver compares with it (`wake_for`).
+        let node = self.engine.node.lock();
+        let wake = [node.poll_timeout(), self.engine.grace_end()]
             .into_iter()
             .flatten()
             .fold(now.after(SLEEP_MAX_NS), |a, b| a.min(b));
@@ -84,8 +85,8 @@ impl Sender {
     fn run_pass(&self) {
         match self.engine.take_pass() {
             Pass::None => {}
-            Pass::Pin => drop(self.engine.table.pin_all()),
-            Pass::Unpin => drop(self.engine.table.unpin_all()),
+            Pass::Pin => self.engine.table.pin_all(),
+            Pass::Unpin => self.engine.table.unpin_all(),
         }
         if self
             .engine
@@ -180,9 +181,17 @@ impl Sender {
             self.scan = None;
         }
         for entry in self.entries.iter().take(count) {
-            self.tell_truth(node, Truth::Present(entry));
+            self.tell_read(node, entry);
         }
         true
+    }
+
+    /// Tells of an entry that a scan or a walk has read.
+    fn tell_read(&self, node: &mut NodeGuard<'_>, entry: &Entry) {
+        match entry.has & Entry::WITHDRAWN {
+            0 => self.tell_truth(node, Truth::Present(entry)),
+            _ => self.tell_truth(node, Truth::Absent(&entry.key)),
+        }
     }
 
     /// Goes on with the walk of a full resync, as fast as the protocol allows.
@@ -202,6 +211,10 @@ impl Sender {
             self.entries.get_mut(..budget).unwrap_or_default(),
         );
         for entry in self.entries.iter().take(count) {
+            if entry.has & Entry::WITHDRAWN != 0 {
+                self.tell_read(node, entry);
+                continue;
+            }
             self.make_room(node);
             node.handle_walked(entry, now, &self.engine.stats);
         }

@@ -478,3 +478,23 @@ u32 ct_sync_end_grace_all(struct net *net)
 {
 	return run_pass(net, end_grace_one, 0);
 }
+
+static int forget_marks_one(struct nf_conn *ct, void *data)
+{
+	struct pass *pass = data;
+
+	clear_bit(CT_SYNC_DIRTY_BIT, &ct->status);
+	ct_sync_mark_set(ct, 0);
+	pass->changed++;
+	return 0;
+}
+
+/*
+ * Clears what an earlier run has left in the entries: a mark that a new walk
+ * takes for its own would hide the entry from it, and a dirty bit whose key is
+ * gone would hide its events. Before the notifier is armed.
+ */
+u32 ct_sync_forget_marks(struct net *net)
+{
+	return run_pass(net, forget_marks_one, 0);
+}

@@ -204,6 +204,13 @@ static bool is_wanted(const struct nf_conn *ct, int mode, u8 mark)
 	return ct_sync_mark_of(ct) != mark;
 }
 
+static void read_withdrawn(const struct nf_conn *ct, struct ct_sync_entry *entry)
+{
+	memset(entry, 0, sizeof(*entry));
+	ct_sync_key_of(ct, &entry->key);
+	entry->has = CT_SYNC_IS_WITHDRAWN;
+}
+
 /*
  * Reads what is wanted of one bucket. Returns false when @entries is full and
  * the bucket may hold more: what was read no longer counts as wanted, so the
@@ -217,6 +224,7 @@ static bool walk_bucket(struct net *net, u32 bucket, int mode, u8 mark, u32 mark
 
 	hlist_nulls_for_each_entry(h, n, &nf_conntrack_hash[bucket], hnnode) {
 		struct nf_conn *ct = nf_ct_tuplehash_to_ctrack(h);
+		int found;
 
 		if (NF_CT_DIRECTION(h) != IP_CT_DIR_ORIGINAL ||
 		    !net_eq(nf_ct_net(ct), net) || !is_alive(ct) ||
@@ -224,7 +232,10 @@ static bool walk_bucket(struct net *net, u32 bucket, int mode, u8 mark, u32 mark
 			continue;
 		if (*count == entries_max)
 			return false;
-		if (read_truth(net, ct, mark_mask, &entries[*count]) != CT_SYNC_PRESENT)
+		found = read_truth(net, ct, mark_mask, &entries[*count]);
+		if (found == CT_SYNC_WITHDRAWN)
+			read_withdrawn(ct, &entries[*count]);
+		else if (found != CT_SYNC_PRESENT)
 			continue;
 		if (mode == CT_SYNC_WALK_UNMARKED)
 			ct_sync_mark_set(ct, mark);

@@ -50,6 +50,7 @@ struct ct_sync_window {
 #define CT_SYNC_HAS_TCP		1
 #define CT_SYNC_HAS_TCP_WINDOW	2
 #define CT_SYNC_HAS_SCTP	4
+#define CT_SYNC_IS_WITHDRAWN	0x80
 
 struct ct_sync_entry {
 	struct ct_sync_key key;
@@ -134,6 +135,7 @@ u32 ct_sync_sweep(struct net *net, u8 mark);
 u32 ct_sync_pin_all(struct net *net);
 u32 ct_sync_unpin_all(struct net *net);
 u32 ct_sync_end_grace_all(struct net *net);
+u32 ct_sync_forget_marks(struct net *net);
 
 /* --- notifier.c: conntrack events ---------------------------------------- */
 

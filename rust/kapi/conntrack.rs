@@ -41,6 +41,7 @@ extern "C" {
     fn ct_sync_pin_all(net: *mut c_void) -> u32;
     fn ct_sync_unpin_all(net: *mut c_void) -> u32;
     fn ct_sync_end_grace_all(net: *mut c_void) -> u32;
+    fn ct_sync_forget_marks(net: *mut c_void) -> u32;
 }
 
 /// The entry that an event is about.
@@ -219,22 +220,29 @@ impl Conntrack {
         unsafe { ct_sync_sweep(self.0.as_ptr(), mark) }
     }
 
-    /// Keeps shared entries from expiring by themselves; returns how many.
-    pub(crate) fn pin_all(self) -> u32 {
+    /// Keeps shared entries from expiring by themselves.
+    pub(crate) fn pin_all(self) {
         // SAFETY: By the invariant of `Net`.
-        unsafe { ct_sync_pin_all(self.0.as_ptr()) }
+        unsafe { ct_sync_pin_all(self.0.as_ptr()) };
     }
 
-    /// Gives pinned entries the timeout of their protocol and state; returns how many.
-    pub(crate) fn unpin_all(self) -> u32 {
+    /// Gives pinned entries the timeout of their protocol and state.
+    pub(crate) fn unpin_all(self) {
         // SAFETY: By the invariant of `Net`.
-        unsafe { ct_sync_unpin_all(self.0.as_ptr()) }
+        unsafe { ct_sync_unpin_all(self.0.as_ptr()) };
     }
 
-    /// Has TCP windows tracked strictly again after a takeover; returns for how many entries.
-    pub(crate) fn end_grace_all(self) -> u32 {
+    /// Has TCP windows tracked strictly again after a takeover.
+    pub(crate) fn end_grace_all(self) {
         // SAFETY: By the invariant of `Net`.
-        unsafe { ct_sync_end_grace_all(self.0.as_ptr()) }
+        unsafe { ct_sync_end_grace_all(self.0.as_ptr()) };
+    }
+
+    /// Clears the marks and dirty bits that an earlier run has left; to be called before events
+    /// are.
+    pub(crate) fn forget_marks(self) {
+        // SAFETY: By the invariant of `Net`.
+        unsafe { ct_sync_forget_marks(self.0.as_ptr()) };
     }
 }
 

@@ -110,6 +110,9 @@ impl Entry {
     /// `state` and `sctp_vtag` hold the state of an SCTP association.
     pub const HAS_SCTP: u8 = 4;
 
+    /// Only `key` holds something: the connection is not replicated any more. Never sent.
+    pub const WITHDRAWN: u8 = 0x80;
+
     /// `IPS_SEEN_REPLY`.
     pub const SEEN_REPLY: u32 = 1 << 1;
     /// `IPS_ASSURED`.
