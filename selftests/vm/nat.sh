@@ -77,7 +77,7 @@ echo_kind() { flows echo "$1"4 "$1"6; }
 declare -A REPLY=(
 	[snat]="src=SERVER dst=WAN sport=7 dport=2001"
 	[range]="src=SERVER dst=WAN sport=7 dport=30(0[0-9]|10)"
-	[masquerade]="src=SERVER dst=WAN[13]? sport=7 dport=2003"
+	[masquerade]="src=SERVER dst=WAN sport=7 dport=2003"
 	[dnat]="src=CLIENT dst=SERVER sport=7 dport=8101"
 	[both]="src=CLIENT dst=LAN sport=7 dport=8102"
 	[udp-snat]="src=SERVER dst=WAN sport=7 dport=30(0[0-9]|10)"
@@ -92,9 +92,17 @@ replicated() {
 	has fw2 "ipv4 .* $reply4 .*ASSURED" && has fw2 "ipv6 .* $reply6 .*ASSURED"
 }
 
+# same_but_redirected: whether the tables are equal, if what ends on fw1 is left out.
+same_but_redirected() { diff -U0 <(table fw1 | grep -v dport=8003) <(table fw2); }
+
 KINDS='snat range masquerade dnat both udp-snat udp-dnat'
 
 topology
+# Masquerade takes the virtual address when the node has no other, and its entries die with that address.
+for node in $FIREWALLS; do
+	ip -n "$node" address flush dev wan scope global
+done
+takeover fw1
 start_flows
 flow listen server 7
 flow listen client 7
@@ -113,7 +121,7 @@ for kind in $KINDS; do
 	check "the backup has: $kind" wait_until replicated "$kind"
 done
 check "redirected flows are on the primary" has fw1 "sport=2004 dport=8003"
-check "the tables are equal but for them" wait_until diff <(table fw1 | grep -v dport=8003) <(table fw2)
+check "the tables are equal but for them" wait_until same_but_redirected
 check "NAT was the primary's own" is fw2 entries_nat_diverged 0
 
 knob fw1 state 0
@@ -124,4 +132,5 @@ for kind in $KINDS; do
 done
 check "nothing of the redirected flows is on the new primary" hasnt fw2 "dport=8003"
 check "the old primary is in step" wait_until is fw1 synced 1
+check "the tables are equal again" wait_until same_but_redirected
 finish
