@@ -100,7 +100,7 @@ pub(crate) struct Engine {
     grace_end: Atomic<u64>,
     /// When the sender wakes by itself, in nanoseconds.
     sender_wakes: Atomic<u64>,
-    grace_ns: u64,
+    grace_ns: Atomic<u64>,
 }
 
 impl Engine {
@@ -144,10 +144,20 @@ impl Engine {
                 pass: Atomic::new(Pass::None as u32),
                 grace_end: Atomic::new(0),
                 sender_wakes: Atomic::new(0),
-                grace_ns: u64::from(settings.unsigned(Id::TcpGrace)) * NS_PER_S,
+                grace_ns: Atomic::new(grace_ns(settings)),
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// Takes settings that are compatible with those it was made with.
+    pub(crate) fn reconfigure(&self, settings: &Settings) {
+        self.grace_ns.store(grace_ns(settings), Relaxed);
+        let mut node = self.node.lock();
+        let config = soft_config(*node.config(), settings);
+        node.reconfigure(config);
+        drop(node);
+        self.wake();
     }
 
     /// What events on the current CPU use.
@@ -173,7 +183,8 @@ impl Engine {
         self.primary.store(1, Relaxed);
         self.node.lock().promote(now, &self.stats);
         self.pass.xchg(Pass::Unpin as u32, Full);
-        self.grace_end.store(now.after(self.grace_ns).0, Relaxed);
+        let grace_ns = self.grace_ns.load(Relaxed);
+        self.grace_end.store(now.after(grace_ns).0, Relaxed);
         self.wake();
     }
 
@@ -277,13 +288,28 @@ fn new_node(device: Device, settings: &Settings) -> Result<Node> {
         },
         incarnation: thread::random(),
         frame_max,
-        flush: u64::from(settings.unsigned(Id::FlushUs)) * 1000,
-        heartbeat: u64::from(settings.unsigned(Id::HeartbeatMs)) * NS_PER_MS,
-        resync_rate: settings.unsigned(Id::ResyncRate),
+        flush: 0,
+        heartbeat: 0,
+        resync_rate: 0,
     };
     let storage = Storage {
         frame: Buffer::from_fn(frame_max, || 0)?,
         peers: Buffer::from_fn(PEERS_MAX, Peer::default)?,
     };
-    Ok(Node::new(config, storage))
+    Ok(Node::new(soft_config(config, settings), storage))
+}
+
+/// `config` with those settings that may change while the engine runs.
+fn soft_config(config: proto::Config, settings: &Settings) -> proto::Config {
+    proto::Config {
+        flush: u64::from(settings.unsigned(Id::FlushUs)) * 1000,
+        heartbeat: u64::from(settings.unsigned(Id::HeartbeatMs)) * NS_PER_MS,
+        resync_rate: settings.unsigned(Id::ResyncRate),
+        ..config
+    }
+}
+
+/// How long TCP windows are not checked after a takeover, in nanoseconds.
+fn grace_ns(settings: &Settings) -> u64 {
+    u64::from(settings.unsigned(Id::TcpGrace)) * NS_PER_S
 }

@@ -130,12 +130,15 @@ impl Instance {
 
     fn reconcile_locked(&self, control: &mut Control) -> Result {
         let device = self.wanted_device(control);
-        let same = control
-            .running
-            .as_ref()
-            .is_some_and(|r| Some(r.device) == device && r.settings == control.settings);
-        if same {
-            return Ok(());
+        let settings = control.settings;
+        if let Some(running) = &mut control.running {
+            if Some(running.device) == device && settings.is_compatible(&running.settings) {
+                if settings != running.settings {
+                    running.engine.reconfigure(&settings);
+                    running.settings = settings;
+                }
+                return Ok(());
+            }
         }
         self.stop(control);
         match device {
@@ -231,8 +234,21 @@ impl Instance {
     /// # Errors
     ///
     /// `EINVAL` for a value that is none or out of bounds, and what starting replication returns;
-    /// the value is as before then.
+    /// the value is as before then. A line in the log says what the knob takes.
     pub(crate) fn write_knob(&self, knob: &Knob, text: &str) -> Result {
+        self.set_knob(knob, text).inspect_err(|err| {
+            let name = knob.name.to_str().unwrap_or_default();
+            log::warning!(
+                "{}={:?}: refused ({:?}); it takes {}\n",
+                name,
+                text,
+                err,
+                knob
+            );
+        })
+    }
+
+    fn set_knob(&self, knob: &Knob, text: &str) -> Result {
         let mut control = self.control.lock();
         if control.closed {
             return Err(ENODEV);
@@ -298,16 +314,13 @@ impl Instance {
     ///
     /// # Errors
     ///
-    /// As [`Instance::write_knob`], with a line in the log.
+    /// As [`Instance::write_knob`].
     pub(crate) fn set_parameter(&self, id: Id, text: &str) -> Result {
         let knob = config::KNOBS
             .iter()
             .find(|knob| knob.id == id)
             .ok_or(EINVAL)?;
-        self.write_knob(knob, text).inspect_err(|err| {
-            let name = knob.name.to_str().unwrap_or_default();
-            log::error!("parameter {}={}: refused ({:?})\n", name, text, err);
-        })
+        self.write_knob(knob, text)
     }
 
     /// Writes `/proc/net/ct_sync`.

@@ -162,6 +162,7 @@ static int read_truth(struct net *net, struct nf_conn *ct, u32 mark_mask,
 	int found;
 
 	clear_bit(CT_SYNC_DIRTY_BIT, &ct->status);
+	/* Pairs with the test_and_set_bit() of ct_sync_mark_dirty(). */
 	smp_mb__after_atomic();
 
 	found = selected(net, ct, mark_mask);

@@ -216,6 +216,7 @@ void ct_sync_thread_stop(struct task_struct *thread);
 bool ct_sync_thread_should_stop(void);
 void ct_sync_signal_raise(struct ct_sync_signal *signal);
 void ct_sync_signal_wait(struct ct_sync_signal *signal, u64 timeout_ns);
+void ct_sync_yield(void);
 u32 ct_sync_this_cpu(void);
 u32 ct_sync_cpus(void);
 u64 ct_sync_now_ns(void);

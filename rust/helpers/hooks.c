@@ -250,7 +250,7 @@ static int l2drop_add(struct ct_sync_net *sn, struct net_device *dev)
 
 	if (is_exempt(sn, dev))
 		return 0;
-	entry = kzalloc(sizeof(*entry), GFP_KERNEL);
+	entry = kzalloc_obj(*entry, GFP_KERNEL);
 	if (!entry)
 		return -ENOMEM;
 	entry->dev = dev;

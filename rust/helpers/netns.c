@@ -133,26 +133,18 @@ static int device_event(struct notifier_block *unused, unsigned long event, void
 
 static struct notifier_block device_notifier = { .notifier_call = device_event };
 
-static void for_each_net_call(void (*each)(struct net *net))
-{
-	struct net *net;
-
-	down_read(&net_rwsem);
-	for_each_net(net)
-		each(net);
-	up_read(&net_rwsem);
-}
-
 static int module_event(struct notifier_block *unused, unsigned long event, void *data)
 {
 	const struct module *module = data;
+	struct net *net;
 
 	if (strcmp(module->name, CTNETLINK))
 		return NOTIFY_DONE;
-	if (event == MODULE_STATE_COMING)
-		for_each_net_call(ct_sync_notifier_ctnetlink_coming);
-	else
-		for_each_net_call(ct_sync_notifier_ctnetlink_changed);
+	ct_sync_notifier_set_loading(event == MODULE_STATE_COMING);
+	down_read(&net_rwsem);
+	for_each_net(net)
+		ct_sync_notifier_follow(net);
+	up_read(&net_rwsem);
 	return NOTIFY_DONE;
 }
 

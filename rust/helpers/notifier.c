@@ -23,6 +23,7 @@
 #include "netns.h"
 
 static DEFINE_MUTEX(notifier_mutex);
+static bool ctnetlink_loading;
 
 /*
  * Ours comes first: an end of a connection that we must refuse comes again, and
@@ -99,7 +100,8 @@ int ct_sync_notifier_arm(struct net *net, void *engine)
 		WRITE_ONCE(net->ct.sysctl_events, 1);
 		WRITE_ONCE(sn->engine, engine);
 		sn->armed = true;
-		wrap(sn);
+		if (!ctnetlink_loading)
+			wrap(sn);
 		err = 0;
 	}
 	mutex_unlock(&notifier_mutex);
@@ -122,31 +124,28 @@ void ct_sync_notifier_disarm(struct net *net)
 	synchronize_rcu();
 }
 
-/*
- * ctnetlink is about to be loaded: the slot must be empty or its registration
- * warns. Events are missed until it is; ct_sync_notifier_ctnetlink_changed()
- * says so.
- */
-void ct_sync_notifier_ctnetlink_coming(struct net *net)
+/* Whether ctnetlink is between "about to be loaded" and "loaded, failed or gone". */
+void ct_sync_notifier_set_loading(bool loading)
 {
-	struct ct_sync_net *sn = ct_sync_pernet(net);
-
 	mutex_lock(&notifier_mutex);
-	if (sn->armed)
-		unwrap(sn);
+	ctnetlink_loading = loading;
 	mutex_unlock(&notifier_mutex);
 }
 
 /*
- * ctnetlink was loaded, failed to load, or is gone: wrap whatever the slot holds
- * now. A pointer kept from before may point into freed text.
+ * Follows ctnetlink in one namespace. While it is being loaded the slot must be
+ * empty, or its registration warns. Afterwards, also when it is gone, whatever
+ * the slot holds then is wrapped: a pointer kept from before may point into
+ * freed text. Events in between were missed.
  */
-void ct_sync_notifier_ctnetlink_changed(struct net *net)
+void ct_sync_notifier_follow(struct net *net)
 {
 	struct ct_sync_net *sn = ct_sync_pernet(net);
 
 	mutex_lock(&notifier_mutex);
-	if (sn->armed) {
+	if (sn->armed && ctnetlink_loading) {
+		unwrap(sn);
+	} else if (sn->armed) {
 		wrap(sn);
 		ct_sync_rs_events_missed(sn->engine);
 	}

@@ -214,6 +214,11 @@ impl Node {
         self.epoch_seen = self.epoch_seen.max(known);
     }
 
+    /// What the node was told about itself.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The name of the node in the cluster.
     pub fn node_id(&self) -> u32 {
         self.config.node_id
