@@ -98,6 +98,18 @@ knob fw1 state 1
 check "both start anew: synced" wait_until is fw2 synced 1
 check "both start anew: the tables are equal" wait_until same_forwarded
 
+# An entry's stamps of an earlier run must not be taken for those of this one, whatever the number of resyncs in each.
+for round in 1 2 3 4; do
+	flow open "round$round" client tcp $SERVER 7 "200$round"
+	knob fw1 syncdev ''
+	[ $round -gt 2 ] || knob fw2 syncdev ''
+	on fw1 conntrack -D -p udp --orig-port-dst 2001$round >/dev/null 2>&1
+	knob fw1 syncdev sync
+	knob fw2 syncdev sync
+	check "restart $round: synced" wait_until is fw2 synced 1
+	check "restart $round: the tables are equal" wait_until same_forwarded
+done
+
 remember fw2 resyncs_completed
 knob fw1 resync 1
 check "a write on the primary starts a resync" wait_until rises fw2 resyncs_completed

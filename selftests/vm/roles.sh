@@ -133,4 +133,16 @@ check "the epoch is higher the third time" higher fw2
 check "all flows pass the third time" flows echo tcp1 udp1 tcp2 udp2 tcp3 udp3
 check "the old primary is in step the third time" wait_until is fw1 synced 1
 check "it has the entries back" wait_until same_tables fw2 fw1
+
+ip -n fw1 link delete sync
+check "a lost interface stops replication" wait_until is fw1 running 0
+check "the entries are still pinned" pinned fw1
+knob fw2 state 0
+takeover fw1
+knob fw1 state 1
+check "a node without its interface becomes primary all the same" own_timeouts fw1
+check "all flows pass through it" flows echo tcp1 udp1 tcp2 udp2 tcp3 udp3
+check "on the other they are pinned" wait_until pinned fw2
+check "the module unloads" modprobe -r ct_sync
+check "nothing stays pinned without it" own_timeouts fw2
 finish
