@@ -33,10 +33,44 @@
  */
 #define PINNED_JIFFIES	(INT_MAX / 2)
 
+/*
+ * The kernel's own bit keeps packets that stray through a backup from setting
+ * a timeout. It counts as ours while the pinned bit is there, so that bit is
+ * set before it and cleared after it.
+ */
 static void pin(struct nf_conn *ct)
 {
 	set_bit(CT_SYNC_PINNED_BIT, &ct->status);
+	smp_mb__after_atomic();
+	set_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status);
 	WRITE_ONCE(ct->timeout, nfct_time_stamp + PINNED_JIFFIES);
+}
+
+static void unpin(struct nf_conn *ct, unsigned long timeout)
+{
+	WRITE_ONCE(ct->timeout, nfct_time_stamp + timeout);
+	clear_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status);
+	smp_mb__after_atomic();
+	clear_bit(CT_SYNC_PINNED_BIT, &ct->status);
+}
+
+/* Its timeout was fixed on the primary, by a rule of the user's: it is the same here. */
+static void fix(struct nf_conn *ct, u32 timeout_s)
+{
+	u64 timeout = min_t(u64, (u64)timeout_s * HZ, PINNED_JIFFIES);
+
+	WRITE_ONCE(ct->timeout, nfct_time_stamp + (u32)timeout);
+	set_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status);
+	smp_mb__after_atomic();
+	clear_bit(CT_SYNC_PINNED_BIT, &ct->status);
+}
+
+/* Whether its timeout was fixed by a rule of the user's. */
+static bool is_fixed(const struct nf_conn *ct)
+{
+	unsigned long status = READ_ONCE(ct->status);
+
+	return status & IPS_FIXED_TIMEOUT && !(status & BIT(CT_SYNC_PINNED_BIT));
 }
 
 static unsigned int tcp_timeout(const struct nf_conn *ct, const unsigned int *policy)
@@ -152,7 +186,7 @@ static void write_sctp(struct nf_conn *ct, const struct ct_sync_entry *entry)
 /* Everything of an entry that may change while a connection lives. */
 static void write_state(struct nf_conn *ct, const struct ct_sync_entry *entry, u8 mark)
 {
-	u32 rising = entry->status & (IPS_SEEN_REPLY | IPS_ASSURED | IPS_FIXED_TIMEOUT);
+	u32 rising = entry->status & (IPS_SEEN_REPLY | IPS_ASSURED);
 	unsigned int bit;
 
 	for (bit = 0; bit < __IPS_MAX_BIT; bit++)
@@ -168,8 +202,7 @@ static void write_state(struct nf_conn *ct, const struct ct_sync_entry *entry, u
 	set_bit(CT_SYNC_SHARED_BIT, &ct->status);
 	ct_sync_mark_set(ct, mark);
 	if (entry->status & IPS_FIXED_TIMEOUT)
-		WRITE_ONCE(ct->timeout, nfct_time_stamp +
-			   (u32)min_t(u64, (u64)entry->timeout_s * HZ, PINNED_JIFFIES));
+		fix(ct, entry->timeout_s);
 	else
 		pin(ct);
 }
@@ -421,8 +454,7 @@ static int pin_one(struct nf_conn *ct, void *data)
 {
 	struct pass *pass = data;
 
-	if (!test_bit(CT_SYNC_SHARED_BIT, &ct->status) ||
-	    test_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status))
+	if (!test_bit(CT_SYNC_SHARED_BIT, &ct->status) || is_fixed(ct))
 		return 0;
 	pin(ct);
 	pass->changed++;
@@ -438,14 +470,10 @@ u32 ct_sync_pin_all(struct net *net)
 static int unpin_one(struct nf_conn *ct, void *data)
 {
 	struct pass *pass = data;
-	unsigned int timeout;
 
-	if (!test_and_clear_bit(CT_SYNC_PINNED_BIT, &ct->status))
+	if (!test_bit(CT_SYNC_PINNED_BIT, &ct->status))
 		return 0;
-	timeout = protocol_timeout(ct);
-	/* A packet that came first has set a timeout of its own already. */
-	if (nf_ct_expires(ct) > PINNED_JIFFIES / 2)
-		WRITE_ONCE(ct->timeout, nfct_time_stamp + timeout);
+	unpin(ct, protocol_timeout(ct));
 	pass->changed++;
 	return 0;
 }

@@ -137,10 +137,15 @@ static void read_sctp(struct nf_conn *ct, struct ct_sync_entry *entry)
 
 static void read_entry(struct nf_conn *ct, struct ct_sync_entry *entry)
 {
+	unsigned long status = READ_ONCE(ct->status);
+
+	/* Until the entry is unpinned, its fixed timeout is our own doing. */
+	if (status & BIT(CT_SYNC_PINNED_BIT))
+		status &= ~(unsigned long)IPS_FIXED_TIMEOUT;
 	memset(entry, 0, sizeof(*entry));
 	ct_sync_key_of(ct, &entry->key);
 	ct_sync_tuple_read(nf_ct_tuple(ct, IP_CT_DIR_REPLY), &entry->reply);
-	entry->status = READ_ONCE(ct->status) & CT_SYNC_STATUS_SENT;
+	entry->status = status & CT_SYNC_STATUS_SENT;
 #ifdef CONFIG_NF_CONNTRACK_MARK
 	entry->mark = READ_ONCE(ct->mark);
 #endif
