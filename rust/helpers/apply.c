@@ -41,6 +41,7 @@
 static void pin(struct nf_conn *ct)
 {
 	set_bit(CT_SYNC_PINNED_BIT, &ct->status);
+	/* For readers of the status word: never fixed without pinned. */
 	smp_mb__after_atomic();
 	set_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status);
 	WRITE_ONCE(ct->timeout, nfct_time_stamp + PINNED_JIFFIES);
@@ -50,6 +51,7 @@ static void unpin(struct nf_conn *ct, unsigned long timeout)
 {
 	WRITE_ONCE(ct->timeout, nfct_time_stamp + timeout);
 	clear_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status);
+	/* As in pin(). */
 	smp_mb__after_atomic();
 	clear_bit(CT_SYNC_PINNED_BIT, &ct->status);
 }
@@ -61,7 +63,6 @@ static void fix(struct nf_conn *ct, u32 timeout_s)
 
 	WRITE_ONCE(ct->timeout, nfct_time_stamp + (u32)timeout);
 	set_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status);
-	smp_mb__after_atomic();
 	clear_bit(CT_SYNC_PINNED_BIT, &ct->status);
 }
 

@@ -11,13 +11,13 @@
 . ./lib.sh
 . ./flows.bash
 
-# More than one frame's worth.
-FLOWS=100
+# Flows that fill more than one frame.
+MANY=100
 
-# Opens FLOWS UDP flows from one port to as many.
+# Opens that many UDP flows from one port to as many.
 open_many() {
 	local port
-	for port in $(seq 20001 $((20000 + FLOWS))); do
+	for port in $(seq 20001 $((20000 + MANY))); do
 		flow open "$port" client udp $SERVER "$port" && flow send "$port" || return
 	done
 }
@@ -52,11 +52,11 @@ flow open early client tcp $SERVER 7 1001
 flow open early6 client tcp $SERVER6 7 1002
 flow open fw2 client tcp $LAN.3 22 1003
 check "flows open on a lone primary" open_many
-check "all is in its table" count fw1 "dport=20[0-9]{3} .*src=$SERVER" $FLOWS
+check "all is in its table" count fw1 "dport=20[0-9]{3} .*src=$SERVER" $MANY
 
 knob fw2 syncdev sync
 check "a late backup is synced" wait_until is fw2 synced 1
-check "it has all" wait_until count fw2 "dport=20[0-9]{3} .*src=$SERVER" $FLOWS
+check "it has all" wait_until count fw2 "dport=20[0-9]{3} .*src=$SERVER" $MANY
 check "it has the same" wait_until same_forwarded
 check "its own flow was never sent" has fw2 "dst=$LAN.3 .*sport=1003"
 
