@@ -97,6 +97,7 @@ static void net_pre_exit(struct net *net)
 	rtnl_unlock();
 	cancel_work_sync(&sn->reconcile);
 	ct_sync_rs_net_pre_exit(sn->instance);
+	ct_sync_notifier_release(net);
 	cancel_work_sync(&sn->announce);
 }
 
@@ -120,9 +121,10 @@ static int device_event(struct notifier_block *unused, unsigned long event, void
 	switch (event) {
 	case NETDEV_REGISTER:
 	case NETDEV_UNREGISTER:
+	case NETDEV_CHANGENAME:
+	case NETDEV_CHANGEUPPER:
 		ct_sync_l2drop_device_event(dev, event);
 		fallthrough;
-	case NETDEV_CHANGENAME:
 	case NETDEV_CHANGEMTU:
 	case NETDEV_UP:
 		reconcile_later(dev_net(dev));
