@@ -33,8 +33,8 @@ heard_probe() {
 	grep -q NEW "$TEMPORARY/$1"
 }
 
-# events NAME PORT: the events of a recorded flow, without its port and the listener's number.
-events() { grep "sport=$2 " "$TEMPORARY/$1" | sed -E "s/ (sport|dport)=$2//g; s/ [0-9]+ ([A-Z_]+) src/ \1 src/; s/ portid=[0-9]+//; s/ +/ /g"; }
+# events NAME PORT: the events of a recorded flow, without its port and the program that ended it.
+events() { grep "sport=$2 " "$TEMPORARY/$1" | sed -E "s/ (sport|dport)=$2//g; s/ [0-9]+ ([A-Z_]+) src/ \1 src/; s/ (portid|progname)=[^ ]+//g; s/ +/ /g"; }
 
 same_events() { diff <(events "$1" "$2") <(events "$3" "$4") && [ -n "$(events "$1" "$2")" ]; }
 
