@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# time: 120
+# time: 180
 #
 # ct_sync and ctnetlink share the one notifier of a namespace: whoever comes first, whatever is loaded, unloaded or reloaded
 # meanwhile, both hear every event, and afterwards everything is as before.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# time: 120
+# time: 180
 #
 # Source and destination NAT, both at once, masquerade and port ranges, in IPv4 and IPv6: the backup has the same entries,
 # and the flows pass through it after a takeover. A redirected flow ends on the node: it is not replicated.

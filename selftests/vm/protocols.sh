@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# time: 120
+# time: 180
 #
 # TCP in its states, UDP, ICMP and ICMPv6, over IPv4 and IPv6: what the primary has, its backup has; what changes there
 # changes here; what ends there ends here; and nothing expires on the backup meanwhile.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# time: 120
+# time: 180
 #
 # A backup that joins late gets all, one that returns loses what ended meanwhile and keeps what is its own; a primary that
 # restarts is followed; `resync` starts a resync from either side.
