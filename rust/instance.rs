@@ -16,7 +16,7 @@ use kernel::seq_file::SeqFile;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
 use crate::config::{self, DeviceName, Id, Knob, Readable, Settings};
-use crate::engine::Engine;
+use crate::engine::{Engine, Life};
 use crate::kapi::conntrack::Conntrack;
 use crate::kapi::hooks::{self, Hooks};
 use crate::kapi::knobs::Files;
@@ -47,8 +47,7 @@ struct Control {
     settings: Settings,
     role: Role,
     running: Option<Running>,
-    /// Epochs of earlier engines of this namespace: a new one begins above.
-    epoch_floor: u64,
+    life: Life,
     /// Whether it was said that syncdev is awaited.
     waiting: bool,
     /// Set once by `shut_down`: nothing starts any more.
@@ -78,7 +77,10 @@ impl Instance {
             settings: Settings::new(),
             role: Role::Backup,
             running: None,
-            epoch_floor: 0,
+            life: Life {
+                node_id: thread::random().max(1),
+                epoch_floor: 0,
+            },
             waiting: false,
             closed: false,
         };
@@ -104,15 +106,10 @@ impl Instance {
         let mut control = self.control.lock();
         control.closed = true;
         self.stop(&mut control);
-        // Nobody will say any more when these end.
-        self.table().unpin_all();
-        self.table().end_grace_all();
-        if control.settings.number(Id::L2drop) != 0 {
-            hooks::l2drop_effective(self.net, false);
-            let none = DeviceName::default();
-            if hooks::l2drop_set(self.net, 0, none.as_c_str()).is_err() {
-                log::error!("l2drop: the hooks stay\n");
-            }
+        hooks::l2drop_effective(self.net, false);
+        let none = DeviceName::default();
+        if hooks::l2drop_set(self.net, 0, none.as_c_str()).is_err() {
+            log::error!("l2drop: the hooks stay\n");
         }
     }
 
@@ -172,17 +169,19 @@ impl Instance {
             self.net,
             device,
             &settings,
-            control.epoch_floor,
+            control.life,
             self.stats.clone(),
         )?;
         let port = u16::try_from(settings.number(Id::Port)).map_err(|_| EINVAL)?;
         let notrack = settings.number(Id::Notrack) != 0;
         let hooks = Hooks::register(self.net, device.ifindex, port, notrack)?;
         let inum = self.net.inum();
-        let receiver = Kthread::start(Receiver::new(engine.clone())?, c"ct_sync-rx", inum)?;
-        let sender = Kthread::start(Sender::new(engine.clone())?, c"ct_sync-tx", inum)?;
+        // Before anything is applied: a mark that is given by a record must not be taken for an
+        // old one, and a copy that is inserted before events are on would never report any.
         engine.table.forget_marks();
         let notifier = Armed::new(self.net, engine.clone())?;
+        let receiver = Kthread::start(Receiver::new(engine.clone())?, c"ct_sync-rx", inum)?;
+        let sender = Kthread::start(Sender::new(engine.clone())?, c"ct_sync-tx", inum)?;
         if control.role == Role::Primary {
             engine.promote();
         }
@@ -206,8 +205,14 @@ impl Instance {
         let name = running.settings.syncdev;
         let engine = running.engine.clone();
         drop(running);
-        control.epoch_floor = engine.node.lock().highest_epoch();
+        control.life.epoch_floor = engine.node.lock().highest_epoch();
         engine.fold_counters();
+        // A backup whose syncdev comes back is told when these end; of others nobody says it.
+        let ends = control.closed || control.settings.syncdev.is_empty();
+        if ends || control.role == Role::Primary {
+            self.table().unpin_all();
+            self.table().end_grace_all();
+        }
         log::info!("{}: replication stopped\n", name.as_str());
     }
 
@@ -265,9 +270,10 @@ impl Instance {
         }
         let result = self.apply(&mut control, &before);
         if result.is_err() {
+            let refused = control.settings;
             control.settings = before;
             // What ran before ran with these settings; if it fails now it has said so.
-            let _ = self.apply(&mut control, &before);
+            let _ = self.apply(&mut control, &refused);
         }
         result
     }
@@ -298,7 +304,10 @@ impl Instance {
         match (&control.running, role) {
             (Some(running), Role::Primary) => running.engine.promote(),
             (Some(running), Role::Backup) => running.engine.demote(),
-            (None, Role::Primary) => self.table().unpin_all(),
+            (None, Role::Primary) => {
+                self.table().unpin_all();
+                self.table().end_grace_all();
+            }
             (None, Role::Backup) => {}
         }
         log::info!("now {}\n", show::role_name(role));

@@ -11,7 +11,8 @@
  * not exported: the only others that write it are ctnetlink's load and unload,
  * about which the module notifier in netns.c tells us before and after.
  *
- * Locks: notifier_mutex, inside pernet_ops_rwsem; nothing inside of it.
+ * Locks: notifier_mutex, inside pernet_ops_rwsem and net_rwsem; inside of it the
+ * mutex of the protocol, whose holders take none of these.
  * After ct_sync_notifier_disarm() no event runs any more (synchronize_rcu).
  */
 #include <linux/mutex.h>
@@ -96,7 +97,9 @@ int ct_sync_notifier_arm(struct net *net, void *engine)
 
 	mutex_lock(&notifier_mutex);
 	if (!sn->armed) {
-		sn->events_before = READ_ONCE(net->ct.sysctl_events);
+		if (!sn->events_held)
+			sn->events_before = READ_ONCE(net->ct.sysctl_events);
+		sn->events_held = true;
 		WRITE_ONCE(net->ct.sysctl_events, 1);
 		WRITE_ONCE(sn->engine, engine);
 		sn->armed = true;
@@ -117,11 +120,24 @@ void ct_sync_notifier_disarm(struct net *net)
 		sn->armed = false;
 		unwrap(sn);
 		WRITE_ONCE(sn->engine, NULL);
-		if (READ_ONCE(net->ct.sysctl_events) == 1)
-			WRITE_ONCE(net->ct.sysctl_events, sn->events_before);
 	}
 	mutex_unlock(&notifier_mutex);
 	synchronize_rcu();
+}
+
+/*
+ * Restores the user's setting, when nothing will be armed again: entries that
+ * are made between two engines must have the extension too.
+ */
+void ct_sync_notifier_release(struct net *net)
+{
+	struct ct_sync_net *sn = ct_sync_pernet(net);
+
+	mutex_lock(&notifier_mutex);
+	if (sn->events_held && READ_ONCE(net->ct.sysctl_events) == 1)
+		WRITE_ONCE(net->ct.sysctl_events, sn->events_before);
+	sn->events_held = false;
+	mutex_unlock(&notifier_mutex);
 }
 
 /* Whether ctnetlink is between "about to be loaded" and "loaded, failed or gone". */

@@ -100,6 +100,8 @@ pub enum Applied {
     UnsupportedProtocol,
     /// NAT gave another translation.
     NatDiverged,
+    /// Another entry with one of its tuples was on its way out or in, or the table is too dense.
+    Busy,
     /// Refused for another reason.
     Refused,
 }
