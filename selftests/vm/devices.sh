@@ -5,7 +5,7 @@
 #
 #   client ── fw1 (primary), fw2 (backup) ── server
 #
-# time: 120
+# time: 150
 
 . ./lib.sh
 topology

@@ -5,7 +5,7 @@
 #
 #   (one machine; fw1 is a namespace with an interface `sync`)
 #
-# time: 120
+# time: 150
 
 . ./lib.sh
 trap cleanup EXIT
