@@ -21,7 +21,7 @@ use crate::kapi::socket::Socket;
 use crate::kapi::thread::{self, Signal};
 use crate::proto::entry::FAMILY_V6;
 use crate::proto::time::{NS_PER_MS, NS_PER_S};
-use crate::proto::{self, Key, Node, Peer, Storage, Time, PEERS_MAX};
+use crate::proto::{self, backlog_bytes, BacklogFrame, Key, Node, Peer, Storage, Time, PEERS_MAX};
 use crate::queue::{Consumer, Queue, Slot};
 use crate::stats::{Counter, Stats};
 
@@ -242,7 +242,7 @@ impl Engine {
     /// Events were missed: only a walk of the whole table tells what happened meanwhile.
     pub(crate) fn note_missed_events(&self) {
         self.stats.count(Counter::EventsMissed);
-        self.node.lock().request_walk();
+        self.node.lock().request_walk(&self.stats);
         self.wake();
     }
 
@@ -280,10 +280,14 @@ fn new_node(device: Device, settings: &Settings) -> Result<Node> {
         flush: u64::from(settings.unsigned(Id::FlushUs)) * 1000,
         heartbeat: u64::from(settings.unsigned(Id::HeartbeatMs)) * NS_PER_MS,
         resync_rate: settings.unsigned(Id::ResyncRate),
+        scrub_interval: u64::from(settings.unsigned(Id::ScrubInterval)) * NS_PER_S,
     };
+    let backlog = settings.unsigned(Id::Backlog) as usize;
     let storage = Storage {
         frame: Buffer::from_fn(frame_max, || 0)?,
         peers: Buffer::from_fn(PEERS_MAX, Peer::default)?,
+        backlog: Buffer::from_fn(backlog, BacklogFrame::default)?,
+        backlog_bytes: Buffer::from_fn(backlog * backlog_bytes(frame_max), || 0)?,
     };
     Ok(Node::new(config, storage))
 }

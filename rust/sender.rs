@@ -107,9 +107,10 @@ impl Sender {
         let more = match node.role() {
             Role::Primary => {
                 let queued = self.drain(&mut node);
+                let repaired = self.repair(&mut node);
                 let scanned = self.run_scan(&mut node);
                 let walked = self.run_walk(&mut node);
-                queued || scanned || walked
+                queued || repaired || scanned || walked
             }
             Role::Backup => self.discard(),
         };
@@ -157,6 +158,22 @@ impl Sender {
         self.tell_truth(node, truth);
     }
 
+    /// Tells anew of what backups have lost.
+    fn repair(&self, node: &mut NodeGuard<'_>) -> bool {
+        for _ in 0..ROUND_MAX {
+            self.make_room(node);
+            let Some(key) = node.poll_repair(thread::now(), &self.engine.stats) else {
+                return false;
+            };
+            match self.engine.table.snapshot(&key, self.engine.filter) {
+                Found::Present(entry) => self.tell_truth(node, Truth::Present(&entry)),
+                // What is not replicated is not there for the backups.
+                _ => self.tell_truth(node, Truth::Absent(&key)),
+            }
+        }
+        true
+    }
+
     fn tell_truth(&self, node: &mut NodeGuard<'_>, truth: Truth<'_>) {
         self.make_room(node);
         node.handle_truth(truth, thread::now(), &self.engine.stats);
@@ -197,7 +214,7 @@ impl Sender {
     /// Goes on with the walk of a full resync, as fast as the protocol allows.
     fn run_walk(&mut self, node: &mut NodeGuard<'_>) -> bool {
         let now = thread::now();
-        let Some(walk) = node.poll_walk(now) else {
+        let Some(walk) = node.poll_walk(now, &self.engine.stats) else {
             return false;
         };
         if walk.restart {
@@ -219,8 +236,7 @@ impl Sender {
             node.handle_walked(entry, now, &self.engine.stats);
         }
         if done {
-            self.make_room(node);
-            node.handle_walk_end(now, &self.engine.stats);
+            node.handle_walk_end(now);
         }
         true
     }

@@ -174,9 +174,14 @@ static int read_truth(struct net *net, struct nf_conn *ct, u32 mark_mask,
 	return CT_SYNC_PRESENT;
 }
 
+static bool is_there(const struct nf_conn *ct)
+{
+	return nf_ct_is_confirmed(ct) && !nf_ct_is_dying(ct);
+}
+
 static bool is_alive(const struct nf_conn *ct)
 {
-	return nf_ct_is_confirmed(ct) && !nf_ct_is_dying(ct) && !nf_ct_is_expired(ct);
+	return is_there(ct) && !nf_ct_is_expired(ct);
 }
 
 /* The truth about a key, now. Returns enum ct_sync_found. */
@@ -212,6 +217,19 @@ static void read_withdrawn(const struct nf_conn *ct, struct ct_sync_entry *entry
 }
 
 /*
+ * An entry that has expired is over, though its end may not be told of until
+ * somebody stumbles upon it: peers are told now, lest a sweep finds their copy.
+ */
+static int read_walked(struct net *net, struct nf_conn *ct, u32 mark_mask,
+		       struct ct_sync_entry *entry)
+{
+	if (!nf_ct_is_expired(ct))
+		return read_truth(net, ct, mark_mask, entry);
+	return test_and_clear_bit(CT_SYNC_SHARED_BIT, &ct->status) ?
+	       CT_SYNC_WITHDRAWN : CT_SYNC_ABSENT;
+}
+
+/*
  * Reads what is wanted of one bucket. Returns false when @entries is full and
  * the bucket may hold more: what was read no longer counts as wanted, so the
  * bucket can be read again from its start.
@@ -227,12 +245,12 @@ static bool walk_bucket(struct net *net, u32 bucket, int mode, u8 mark, u32 mark
 		int found;
 
 		if (NF_CT_DIRECTION(h) != IP_CT_DIR_ORIGINAL ||
-		    !net_eq(nf_ct_net(ct), net) || !is_alive(ct) ||
+		    !net_eq(nf_ct_net(ct), net) || !is_there(ct) ||
 		    !is_wanted(ct, mode, mark))
 			continue;
 		if (*count == entries_max)
 			return false;
-		found = read_truth(net, ct, mark_mask, &entries[*count]);
+		found = read_walked(net, ct, mark_mask, &entries[*count]);
 		if (found == CT_SYNC_WITHDRAWN)
 			read_withdrawn(ct, &entries[*count]);
 		else if (found != CT_SYNC_PRESENT)

@@ -127,6 +127,7 @@ enum ct_sync_applied {
 	CT_SYNC_UNSUPPORTED_PROTOCOL = 8,
 	CT_SYNC_NAT_DIVERGED = 9,
 	CT_SYNC_REFUSED = 10,
+	CT_SYNC_UNCHANGED = 11,
 };
 
 int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark);

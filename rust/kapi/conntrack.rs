@@ -259,6 +259,7 @@ fn applied(value: i32) -> Applied {
         7 => Applied::NoMemory,
         8 => Applied::UnsupportedProtocol,
         9 => Applied::NatDiverged,
+        11 => Applied::Unchanged,
         _ => Applied::Refused,
     }
 }

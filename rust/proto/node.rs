@@ -5,6 +5,7 @@
 //! Runs under the caller's lock, in any context. What a node sends is in `transmit.rs`, what it
 //! does with frames in `dispatch.rs`.
 
+use super::backlog::{Backlog, BacklogFrame};
 use super::control::CONTROL_MAX;
 use super::entry::{Entry, Key};
 use super::frame::FrameBuilder;
@@ -12,6 +13,7 @@ use super::header::HEADER_LEN;
 use super::notices::{Notice, Notices};
 use super::peers::{Peer, Peers};
 use super::receiver::Receiver;
+use super::scrub::Suspects;
 use super::stream::{Role, Stream};
 use super::time::{Time, NS_PER_MS};
 use super::walker::Walker;
@@ -40,6 +42,8 @@ pub struct Config {
     pub heartbeat: u64,
     /// Records of a resync per second, 0 is unlimited.
     pub resync_rate: u32,
+    /// Time in which a scrub goes through the whole table, in nanoseconds; 0 is no scrub.
+    pub scrub_interval: u64,
 }
 
 impl Config {
@@ -66,6 +70,10 @@ pub struct Storage {
     pub frame: Buffer<u8>,
     /// Room for the other nodes: [`PEERS_MAX`](super::PEERS_MAX) or fewer.
     pub peers: Buffer<Peer>,
+    /// Room for the frames that can be repaired, one each; any number, also none.
+    pub backlog: Buffer<BacklogFrame>,
+    /// Room for what they were about: [`backlog_bytes`](super::backlog_bytes) for each.
+    pub backlog_bytes: Buffer<u8>,
 }
 
 /// What is true of a key at the moment.
@@ -82,8 +90,10 @@ pub enum Truth<'a> {
 pub enum Applied {
     /// A connection was created.
     Inserted,
-    /// A replicated connection was updated.
+    /// A replicated connection was updated: it was different before.
     Updated,
+    /// A replicated connection was as the record says.
+    Unchanged,
     /// A connection was deleted.
     Deleted,
     /// There was nothing to delete.
@@ -133,12 +143,18 @@ pub struct Node {
     /// Whether the caller is yet to be told to start a walk.
     pub(super) walk_restart: bool,
     pub(super) frame: FrameBuilder,
+    /// Whether a record in it was not a walk's.
+    pub(super) frame_live: bool,
+    pub(super) backlog: Backlog,
     /// Frames that are not numbered.
     pub(super) control: [u8; HEADER_LEN + CONTROL_MAX],
     pub(super) walker: Walker,
     pub(super) receiver: Receiver,
+    pub(super) suspects: Suspects,
     pub(super) peers: Peers,
     pub(super) heartbeat_at: Time,
+    /// When a heartbeat is due because data frames have ceased, and how long that took.
+    pub(super) tail: Option<(Time, u64)>,
     /// What was last said about being synced.
     pub(super) was_synced: bool,
     pub(super) table_count: u32,
@@ -147,7 +163,7 @@ pub struct Node {
 }
 
 // It lives in the heap, but it is built on the stack of whoever starts the instance.
-const _: () = assert!(core::mem::size_of::<Node>() < 2048);
+const _: () = assert!(core::mem::size_of::<Node>() < 4096);
 
 impl Node {
     /// Makes a backup that knows nobody.
@@ -160,11 +176,15 @@ impl Node {
             mark: 1,
             walk_restart: false,
             frame: FrameBuilder::new(storage.frame, config.frame_max),
+            frame_live: false,
+            backlog: Backlog::new(storage.backlog, storage.backlog_bytes),
             control: [0; HEADER_LEN + CONTROL_MAX],
-            walker: Walker::new(config.resync_rate),
+            walker: Walker::new(config.resync_rate, config.scrub_interval),
             receiver: Receiver::new(config.node_id),
+            suspects: Suspects::new(),
             peers: Peers::new(storage.peers),
             heartbeat_at: Time::ZERO,
+            tail: None,
             was_synced: false,
             table_count: 0,
             table_max: 0,
@@ -179,7 +199,8 @@ impl Node {
         let same = self.config.same_node(&config);
         self.config = config;
         self.frame.set_limit(config.frame_max);
-        self.walker.set_rate(config.resync_rate);
+        self.walker
+            .configure(config.resync_rate, config.scrub_interval);
         if same {
             return;
         }
@@ -220,14 +241,15 @@ impl Node {
     }
 
     /// Starts a full resync: as primary by a walk of the table, as backup by asking for one.
-    pub fn request_walk(&mut self) {
+    pub fn request_walk(&mut self, stats: &Stats) {
         match self.role {
             Role::Primary => self.walker.want(),
-            Role::Backup => self.receiver.want(),
+            Role::Backup => self.receiver.want(stats),
         }
     }
 
-    /// Last number that a primary used, or that a backup took of the stream it follows.
+    /// Last number that a primary used, or up to which a backup lacks nothing of the stream it
+    /// follows.
     pub fn seq(&self) -> u64 {
         match self.role {
             Role::Primary => self.seq,
@@ -290,6 +312,8 @@ impl Node {
         if self.role == Role::Primary {
             self.role = Role::Backup;
             self.walker.reset();
+            self.backlog.clear();
+            self.tail = None;
             self.receiver.follow(self.stream, stats);
             self.heartbeat_at = Time::ZERO;
             self.peers.forget_rivals();
@@ -316,6 +340,8 @@ impl Node {
         };
         self.seq = 0;
         self.frame.clear();
+        self.backlog.clear();
+        self.tail = None;
         self.walker.reset();
         self.walker.want();
         // The fence after a demotion: only a newer stream than one's own is followed.
@@ -337,9 +363,10 @@ impl Node {
         leads.then(|| peer.heard.after(self.config.fresh_ns()))
     }
 
-    /// Notes when being synced has begun or ended.
+    /// Notes when being synced has begun or ended. A gap that is repaired soon is no news.
     pub(super) fn watch_sync(&mut self, now: Time) {
-        let synced = self.role == Role::Backup && self.synced(now);
+        let well = self.receiver.settled() && !self.receiver.gap_is_long(now);
+        let synced = self.role == Role::Backup && well && self.follows(now);
         if synced != self.was_synced {
             self.was_synced = synced;
             if synced {
@@ -348,6 +375,14 @@ impl Node {
                 self.notices.raise(Notice::SyncLost);
             }
         }
+    }
+
+    /// The mark for connections that a record tells of now.
+    pub(super) fn stamp(&mut self) -> u8 {
+        if self.receiver.take_restamp() {
+            self.next_mark();
+        }
+        self.mark
     }
 
     /// The mark after the present one: 1 to 255, then 1 again.

@@ -8,7 +8,7 @@ mod common;
 
 use common::{config, Host};
 use ct_sync_host::proto::entry::{FAMILY_V4, FAMILY_V6};
-use ct_sync_host::proto::header::{Header, HEADER_LEN};
+use ct_sync_host::proto::header::{Header, Kind, HEADER_LEN};
 use ct_sync_host::proto::record::{Record, Records};
 use ct_sync_host::proto::time::NS_PER_S;
 use ct_sync_host::proto::*;
@@ -123,6 +123,8 @@ fn frames(entries: &[Entry], keys: &[Key]) -> Vec<Vec<u8>> {
         host.node.handle_truth(truth, NOW, &host.stats);
     }
     frames.extend(host.send(NOW.after(NS_PER_S / 10)));
+    let is_data = |frame: &Vec<u8>| Header::decode(frame).unwrap().0.kind == Kind::Data;
+    frames.retain(is_data);
     frames
 }
 

@@ -47,6 +47,7 @@ fn options(seed: u64) -> Options {
         keys: [5, 100, 1000][rng.below(3) as usize],
         fault_ns: [0, 2 * NS_PER_S, 6 * NS_PER_S][rng.below(3) as usize],
         resync_rate: [0, 0, 500][rng.below(3) as usize],
+        scrub_ns: [0, 5 * NS_PER_S][rng.below(2) as usize],
     }
 }
 
@@ -80,6 +81,7 @@ fn a_good_network_needs_one_resync_and_loses_nothing() {
             delay_ns: 1,
             fault_ns: 0,
             resync_rate: 0,
+            scrub_ns: 0,
             ..options(seed)
         };
         let mut cluster = Cluster::new(seed, calm);

@@ -7,7 +7,8 @@ use super::table::{id, Id, SimTable, Slot};
 use crate::proto::entry::{FAMILY_V4, ZONE_DIR_BOTH};
 use crate::proto::time::{NS_PER_MS, NS_PER_S};
 use crate::proto::{
-    Address, Config, Endpoints, Entry, Key, Node, Peer, Role, Storage, Time, Truth, PEERS_MAX,
+    backlog_bytes, Address, BacklogFrame, Config, Endpoints, Entry, Key, Node, Peer, Role, Storage,
+    Time, Truth, PEERS_MAX,
 };
 use crate::stats::{Counter, Stats};
 use std::cmp::Reverse;
@@ -15,6 +16,8 @@ use std::collections::{BinaryHeap, VecDeque};
 
 /// Largest payload of the simulated links, small so that a resync takes many frames.
 const FRAME_MAX: usize = 400;
+/// Frames that a simulated primary can repair.
+const BACKLOG: usize = 64;
 /// Longest that a node does not look at its clock; a bug that asks for less would spin.
 const TICK_NS: u64 = 100_000;
 
@@ -37,6 +40,8 @@ pub struct Options {
     pub fault_ns: u64,
     /// Records of a resync per second, 0 is unlimited.
     pub resync_rate: u32,
+    /// Time of a scrub of the whole table, 0 is never.
+    pub scrub_ns: u64,
 }
 
 /// One node with what surrounds it.
@@ -124,10 +129,13 @@ impl Cluster {
             flush: NS_PER_MS,
             heartbeat: NS_PER_S,
             resync_rate: self.options.resync_rate,
+            scrub_interval: self.options.scrub_ns,
         };
         let storage = Storage {
             frame: vec![0; FRAME_MAX].into(),
             peers: vec![Peer::default(); PEERS_MAX].into(),
+            backlog: vec![BacklogFrame::default(); BACKLOG].into(),
+            backlog_bytes: vec![0; BACKLOG * backlog_bytes(FRAME_MAX)].into(),
         };
         Member {
             node: Node::new(config, storage),
@@ -222,6 +230,10 @@ impl Cluster {
             return true;
         }
         if let Some(key) = member.dirty.pop_front() {
+            member.tell(&key, now);
+            return true;
+        }
+        if let Some(key) = member.node.poll_repair(now, &member.stats) {
             member.tell(&key, now);
             return true;
         }
@@ -411,7 +423,7 @@ impl Member {
 
     /// Walks a part of the table if that is wanted; returns whether it did.
     fn walk(&mut self, now: Time) -> bool {
-        let Some(walk) = self.node.poll_walk(now) else {
+        let Some(walk) = self.node.poll_walk(now, &self.stats) else {
             return false;
         };
         if walk.restart {
@@ -422,7 +434,7 @@ impl Member {
                 return true;
             }
             let Some(id) = self.walk.pop_front() else {
-                self.node.handle_walk_end(now, &self.stats);
+                self.node.handle_walk_end(now);
                 return true;
             };
             if let Some(slot) = self.table.slots.get_mut(&id) {

@@ -64,6 +64,7 @@ impl Table for SimTable {
         };
         match self.slots.insert(id, slot) {
             None => Applied::Inserted,
+            Some(old) if old.replicated && old.entry == *entry => Applied::Unchanged,
             Some(old) if old.replicated => Applied::Updated,
             Some(_) => Applied::ReplacedLocal,
         }
