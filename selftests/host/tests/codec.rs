@@ -187,7 +187,7 @@ proptest! {
     #[test]
     fn random_records_do_no_harm(
         bodies in vec(vec(any::<u8>(), 0..60), 0..20),
-        types in vec(0..6u8, 20),
+        types in vec(0..9u8, 20),
     ) {
         let mut frame = frames(&[common::entry(1, 1)], &[]).remove(0);
         frame.truncate(HEADER_LEN);
@@ -216,6 +216,11 @@ proptest! {
         let mut traffic = a.send(NOW);
         traffic.extend(a.send(NOW.after(NS_PER_S)));
         traffic.extend(b.send(NOW));
+        // What it lacks of this it asks for.
+        b.receive(traffic.iter().skip(1).step_by(2), NOW);
+        traffic.extend(b.send(NOW.after(NS_PER_S / 50)));
+        a.receive(&traffic[traffic.len() - 1..], NOW);
+        traffic.extend(a.send(NOW.after(2 * NS_PER_S)));
         let clean = traffic.clone();
         for mutation in &mutations {
             let at = mutation.0 % traffic.len();

@@ -7,7 +7,7 @@
 mod common;
 
 use common::*;
-use ct_sync_host::proto::header::{Header, HEADER_LEN};
+use ct_sync_host::proto::header::{Header, Kind, HEADER_LEN};
 use ct_sync_host::proto::time::{NS_PER_MS, NS_PER_S};
 use ct_sync_host::proto::*;
 use ct_sync_host::sim::Rng;
@@ -189,6 +189,60 @@ fn of_eight_backups_with_the_same_gap_one_asks() {
         assert_eq!(b.contents(), a.contents());
         assert!(b.node.synced(now));
     }
+}
+
+#[test]
+fn a_backup_asks_for_itself_when_the_primary_does_not_hear_the_other() {
+    let (mut a, mut b, mut now) = pair(10);
+    let mut deaf = Host::new(config(3));
+    talk(&mut [&mut a, &mut b, &mut deaf], &mut now, 1900);
+    assert!(b.node.synced(now) && deaf.node.synced(now));
+    a.set(entry(50, 1), now);
+    a.send(now.after(NS_PER_MS));
+    // What node 3 says never gets to the primary, and it always asks first.
+    let asked = now.after(10 * NS_PER_MS);
+    a.set(entry(51, 1), now);
+    let frames = a.send(now.after(NS_PER_MS));
+    deaf.receive(&frames, now);
+    let nack = deaf.send(asked);
+    assert_eq!(deaf.count(Counter::NacksSent), 1);
+    b.receive(&frames, now);
+    for _ in 0..100 {
+        b.receive(&nack, now);
+        let sent = b.send(now);
+        a.receive(&sent, now);
+        b.receive(&a.send(now), now);
+        now = now.after(NS_PER_MS);
+    }
+    assert!(b.count(Counter::NacksSuppressed) >= 1);
+    assert_eq!(b.contents(), a.contents());
+}
+
+#[test]
+fn an_end_waits_for_what_is_missing_before_it() {
+    let (mut a, mut b, mut now) = pair(300);
+    a.node.request_walk(&a.stats);
+    now = now.after(NS_PER_S);
+    let frames = a.send(now);
+    let data: Vec<_> = frames
+        .iter()
+        .filter(|frame| Header::decode(frame).unwrap().0.kind == Kind::Data)
+        .collect();
+    assert!(data.len() >= 4);
+    b.receive(
+        data.into_iter()
+            .enumerate()
+            .filter(|&(i, _)| i != 2)
+            .map(|(_, f)| f),
+        now,
+    );
+    assert_eq!(b.count(Counter::ResyncsCompleted), 1, "the first");
+    b.receive(&a.send(now.after(NS_PER_MS)), now);
+    talk(&mut [&mut a, &mut b], &mut now, 1000);
+    assert_eq!(b.count(Counter::ResyncsCompleted), 2);
+    assert_eq!(a.count(Counter::ResyncsServed), 2, "no third is needed");
+    assert_eq!(b.count(Counter::EntriesSwept), 0);
+    assert!(b.node.synced(now));
 }
 
 #[test]

@@ -10,8 +10,8 @@ use crate::proto::entry::{FAMILY_V4, ZONE_DIR_BOTH};
 use crate::proto::time::NS_PER_S;
 use crate::proto::{Key, Role, Stream, Time};
 use crate::stats::Counter;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 use std::rc::Rc;
 
 /// Longest that a node does not look at its clock; a bug that asks for less would spin.
@@ -33,6 +33,34 @@ enum Event {
     Takeover,
 }
 
+/// An event that is planned. The earliest is the greatest, of two at a time the one that was
+/// planned first.
+struct Due {
+    time: Time,
+    number: u64,
+    event: Event,
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.time, other.number).cmp(&(self.time, self.number))
+    }
+}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Due {}
+
 /// A cluster.
 pub struct Cluster {
     options: Options,
@@ -40,9 +68,7 @@ pub struct Cluster {
     now: Time,
     members: Vec<Member>,
     network: Network,
-    /// Moments with the numbers of their events: ordered by time, then by number.
-    due: BinaryHeap<Reverse<(Time, u64)>>,
-    events: HashMap<u64, Event>,
+    due: BinaryHeap<Due>,
     number: u64,
     /// Changes so far: the connmark of the last.
     changes: u32,
@@ -66,7 +92,6 @@ impl Cluster {
             members: Vec::new(),
             network: Network::new(options.nodes),
             due: BinaryHeap::new(),
-            events: HashMap::new(),
             number: 0,
             changes: 0,
             lives: 0,
@@ -99,22 +124,20 @@ impl Cluster {
     /// Plans an event.
     fn at(&mut self, delay_ns: u64, event: Event) {
         self.number += 1;
-        let time = self.now.after(delay_ns);
-        self.due.push(Reverse((time, self.number)));
-        self.events.insert(self.number, event);
+        self.due.push(Due {
+            time: self.now.after(delay_ns),
+            number: self.number,
+            event,
+        });
     }
 
     /// Runs for some time.
     pub fn run(&mut self, ns: u64) {
         let end = self.now.after(ns);
-        while let Some(&Reverse((time, number))) = self.due.peek() {
-            if time > end {
-                break;
-            }
-            self.due.pop();
-            self.now = time;
-            if let Some(event) = self.events.remove(&number) {
-                self.happen(event);
+        while self.due.peek().is_some_and(|due| due.time <= end) {
+            if let Some(due) = self.due.pop() {
+                self.now = due.time;
+                self.happen(due.event);
             }
         }
         self.now = end;
@@ -390,7 +413,10 @@ impl Cluster {
             if !member.runs() || member.leads() || !member.synced(self.now) {
                 continue;
             }
-            if member.thawed.is_some_and(|at| self.now.since(at) < STALE_NS) {
+            if member
+                .thawed
+                .is_some_and(|at| self.now.since(at) < STALE_NS)
+            {
                 continue;
             }
             let Some(primary) = self.primary_of(member.node.following()) else {

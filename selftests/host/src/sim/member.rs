@@ -9,7 +9,7 @@ use crate::proto::header::Header;
 use crate::proto::time::{NS_PER_MS, NS_PER_S};
 use crate::proto::{
     backlog_bytes, Address, BacklogFrame, Config, Endpoints, Entry, Key, Node, Peer, Role, Storage,
-    Time, Truth, PEERS_MAX,
+    Time, Truth,
 };
 use crate::stats::Stats;
 use std::collections::{BTreeSet, VecDeque};
@@ -70,7 +70,7 @@ impl Member {
         };
         let storage = Storage {
             frame: vec![0; FRAME_MAX].into(),
-            peers: vec![Peer::default(); PEERS_MAX].into(),
+            peers: vec![Peer::default(); options.nodes].into(),
             backlog: vec![BacklogFrame::default(); options.backlog].into(),
             backlog_bytes: vec![0; options.backlog * backlog_bytes(FRAME_MAX)].into(),
         };

@@ -5,6 +5,16 @@
 use super::rng::Rng;
 use crate::proto::time::{NS_PER_MS, NS_PER_S};
 
+/// Times between two changes: seldom many, for they cost most of the time of the tests.
+const CHANGES_NS: [u64; 6] = [
+    3 * NS_PER_MS,
+    30 * NS_PER_MS,
+    50 * NS_PER_MS,
+    100 * NS_PER_MS,
+    300 * NS_PER_MS,
+    300 * NS_PER_MS,
+];
+
 /// How a cluster is made and treated. Probabilities are in parts per million.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -75,7 +85,7 @@ impl Options {
             rubbish_ppm: *rng.of(&[0, 10_000]),
             delay_ns: *rng.of(&[1, NS_PER_MS, 20 * NS_PER_MS, 150 * NS_PER_MS]),
             drift_ppm: *rng.of(&[0, 200]),
-            change_ns: *rng.of(&[3 * NS_PER_MS, 30 * NS_PER_MS, 300 * NS_PER_MS]),
+            change_ns: *rng.of(&CHANGES_NS),
             keys: *rng.of(&[3, 30, 300]),
             fault_ns: *rng.of(&[0, 2 * NS_PER_S, 6 * NS_PER_S]),
             resync_rate: *rng.of(&[0, 0, 500]),
