@@ -75,7 +75,7 @@ impl Options {
         let rng = &mut rng;
         Self {
             nodes: match nodes {
-                0 => *rng.of(&[2, 2, 3, 3, 4, 9]),
+                0 => *rng.of(&[2, 2, 2, 2, 3, 3, 3, 3, 4, 9]),
                 given => given,
             },
             loss_ppm: *rng.of(&[0, 0, 1_000, 10_000, 50_000, 200_000]),
