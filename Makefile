@@ -5,7 +5,7 @@
 #   make KDIR=/path       build against a kernel tree that has its Rust metadata, with this machine's tools
 #   make check            all tests; TEST=name for some, KVER= as above
 #   make lint             clippy, rustfmt, layers, SAFETY comments, checkpatch, shellcheck
-#   make demo             a download survives the power-off of the firewall it passes through
+#   make demo             a download survives the power-off of the firewall it passes through; TIMES=10 for many power-offs
 #   make install          modules_install and depmod, for the kernel of KDIR
 #   make clean            remove what was built here; `make clean-cache` removes the caches too
 
@@ -42,7 +42,7 @@ lint:
 	@scripts/lint
 
 demo:
-	@scripts/demo/run $(if $(KVER),--kver $(KVER))
+	@scripts/demo/run $(if $(KVER),--kver $(KVER)) $(if $(TIMES),--times $(TIMES))
 
 clean:
 	rm -rf build ct_sync.ko

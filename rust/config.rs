@@ -10,7 +10,6 @@ use core::net::IpAddr;
 use kernel::prelude::*;
 
 use crate::kapi::netns::DEVICE_NAME_MAX;
-use crate::log;
 use crate::proto::entry::{FAMILY_V4, FAMILY_V6};
 use crate::proto::{Address, Role};
 
@@ -83,6 +82,19 @@ impl Knob {
             Access::Read => 0o444,
             Access::Write => 0o200,
             Access::ReadWrite => 0o644,
+        }
+    }
+}
+
+/// What a knob takes, for people who wrote something else.
+impl kernel::fmt::Display for Knob {
+    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
+        match self.id {
+            Id::Syncdev => f.write_str("the name of an interface, or nothing"),
+            Id::State => f.write_str("0 (backup) or 1 (primary)"),
+            Id::Group => f.write_str("a multicast address"),
+            Id::Synced | Id::Resync => f.write_str("anything"),
+            _ => write!(f, "a number from {} to {}", self.min, self.max),
         }
     }
 }
@@ -216,17 +228,26 @@ impl Settings {
     /// `EINVAL` if it is out of bounds.
     pub(crate) fn set_number(&mut self, knob: &Knob, value: i64) -> Result {
         if !(knob.min..=knob.max).contains(&value) {
-            log::warning!(
-                "{}: {} is not in {}..{}\n",
-                knob.name.to_str().unwrap_or_default(),
-                value,
-                knob.min,
-                knob.max
-            );
             return Err(EINVAL);
         }
         *self.numbers.get_mut(knob.id as usize).ok_or(EINVAL)? = value;
         Ok(())
+    }
+
+    /// Whether an engine that runs with `other` can go on with these, reconfigured.
+    pub(crate) fn is_compatible(&self, other: &Self) -> bool {
+        let mut same = *other;
+        for id in [
+            Id::L2drop,
+            Id::ResyncRate,
+            Id::ScrubInterval,
+            Id::FlushUs,
+            Id::HeartbeatMs,
+            Id::TcpGrace,
+        ] {
+            same.numbers[id as usize] = self.number(id);
+        }
+        *self == same
     }
 
     /// Bits of the mark that select what is replicated; 0 is all.
@@ -256,7 +277,6 @@ pub(crate) fn parse_number(text: &str) -> Result<i64> {
 pub(crate) fn parse_group(text: &str) -> Result<Address> {
     let address: IpAddr = text.parse().map_err(|_| EINVAL)?;
     if !address.is_multicast() {
-        log::warning!("group: {} is no multicast address\n", text);
         return Err(EINVAL);
     }
     let mut bytes = [0; 16];
@@ -304,10 +324,7 @@ pub(crate) fn parse_state(text: &str) -> Result<Role> {
     match text {
         "0" | "backup" => Ok(Role::Backup),
         "1" | "2" | "primary" => Ok(Role::Primary),
-        _ => {
-            log::warning!("state: write 0 (backup) or 1 (primary)\n");
-            Err(EINVAL)
-        }
+        _ => Err(EINVAL),
     }
 }
 

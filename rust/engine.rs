@@ -71,6 +71,15 @@ pub(crate) enum Pass {
     Unpin,
 }
 
+/// What outlives an engine.
+#[derive(Clone, Copy)]
+pub(crate) struct Life {
+    /// The number of this node, where the knob leaves it to chance. Not 0.
+    pub(crate) node_id: u32,
+    /// The highest epoch that earlier engines have seen.
+    pub(crate) epoch_floor: u64,
+}
+
 /// The running part of an instance.
 #[pin_data]
 pub(crate) struct Engine {
@@ -100,7 +109,7 @@ pub(crate) struct Engine {
     grace_end: Atomic<u64>,
     /// When the sender wakes by itself, in nanoseconds.
     sender_wakes: Atomic<u64>,
-    grace_ns: u64,
+    grace_ns: Atomic<u64>,
 }
 
 impl Engine {
@@ -113,13 +122,13 @@ impl Engine {
         net: Net,
         device: Device,
         settings: &Settings,
-        epoch_floor: u64,
+        life: Life,
         stats: Arc<Stats>,
     ) -> Result<Arc<Self>> {
         let port = u16::try_from(settings.number(Id::Port)).map_err(|_| EINVAL)?;
         let socket = Socket::open(net, device.ifindex, settings.group, port)?;
-        let mut node = new_node(device, settings)?;
-        node.raise_epoch(epoch_floor);
+        let mut node = new_node(device, settings, life.node_id)?;
+        node.raise_epoch(life.epoch_floor);
         let mut cpus = KVec::new();
         let count = thread::cpus();
         for _ in 0..count {
@@ -144,10 +153,20 @@ impl Engine {
                 pass: Atomic::new(Pass::None as u32),
                 grace_end: Atomic::new(0),
                 sender_wakes: Atomic::new(0),
-                grace_ns: u64::from(settings.unsigned(Id::TcpGrace)) * NS_PER_S,
+                grace_ns: Atomic::new(grace_ns(settings)),
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// Takes settings that are compatible with those it was made with.
+    pub(crate) fn reconfigure(&self, settings: &Settings) {
+        self.grace_ns.store(grace_ns(settings), Relaxed);
+        let mut node = self.node.lock();
+        let config = soft_config(*node.config(), settings);
+        node.reconfigure(config);
+        drop(node);
+        self.wake();
     }
 
     /// What events on the current CPU use.
@@ -157,9 +176,23 @@ impl Engine {
         self.cpus.get(thread::this_cpu()).unwrap_or(first)
     }
 
-    /// Takes a key from any CPU's queue. Only the sender may call this.
-    pub(crate) fn pop(&self, consumer: &mut Consumer) -> Option<Key> {
-        self.cpus.iter().find_map(|cpu| cpu.queue.pop(consumer))
+    /// Takes a key from any CPU's queue, `first`'s if it has one. Only the sender may call this.
+    ///
+    /// Called with another `first` each time, a busy CPU does not starve the others.
+    pub(crate) fn pop(&self, consumer: &mut Consumer, first: usize) -> Option<Key> {
+        let (before, after) = self
+            .cpus
+            .split_at_checked(first)
+            .unwrap_or((&[], &self.cpus));
+        [after, before]
+            .into_iter()
+            .flatten()
+            .find_map(|cpu| cpu.queue.pop(consumer))
+    }
+
+    /// How many queues there are.
+    pub(crate) fn queues(&self) -> usize {
+        self.cpus.len()
     }
 
     /// Whether this node is the primary.
@@ -173,7 +206,8 @@ impl Engine {
         self.primary.store(1, Relaxed);
         self.node.lock().promote(now, &self.stats);
         self.pass.xchg(Pass::Unpin as u32, Full);
-        self.grace_end.store(now.after(self.grace_ns).0, Relaxed);
+        let grace_ns = self.grace_ns.load(Relaxed);
+        self.grace_end.store(now.after(grace_ns).0, Relaxed);
         self.wake();
     }
 
@@ -207,6 +241,9 @@ impl Engine {
 
     /// The pass that is to be made; it is taken.
     pub(crate) fn take_pass(&self) -> Pass {
+        if self.pass.load(Relaxed) == Pass::None as u32 {
+            return Pass::None;
+        }
         match self.pass.xchg(Pass::None as u32, Full) {
             pass if pass == Pass::Pin as u32 => Pass::Pin,
             pass if pass == Pass::Unpin as u32 => Pass::Unpin,
@@ -222,9 +259,10 @@ impl Engine {
         }
     }
 
-    /// Notes that they are checked again.
-    pub(crate) fn clear_grace(&self) {
-        self.grace_end.store(0, Relaxed);
+    /// Takes note that they are checked again from `end` on. Returns false if there is another
+    /// end by now.
+    pub(crate) fn clear_grace(&self, end: Time) -> bool {
+        self.grace_end.cmpxchg(end.0, 0, Full).is_ok()
     }
 
     /// Notes until when the sender sleeps.
@@ -241,6 +279,9 @@ impl Engine {
 
     /// Events were missed: only a walk of the whole table tells what happened meanwhile.
     pub(crate) fn note_missed_events(&self) {
+        if !self.is_primary() {
+            return;
+        }
         self.stats.count(Counter::EventsMissed);
         self.node.lock().request_walk(&self.stats);
         self.wake();
@@ -260,7 +301,7 @@ impl Engine {
 }
 
 /// The protocol for a device.
-fn new_node(device: Device, settings: &Settings) -> Result<Node> {
+fn new_node(device: Device, settings: &Settings, random_id: u32) -> Result<Node> {
     let overhead = match settings.group.family {
         FAMILY_V6 => OVERHEAD_V6,
         _ => OVERHEAD_V4,
@@ -272,15 +313,15 @@ fn new_node(device: Device, settings: &Settings) -> Result<Node> {
     let config = proto::Config {
         cluster_id: settings.unsigned(Id::Cluster),
         node_id: match settings.unsigned(Id::Node) {
-            0 => thread::random().max(1),
+            0 => random_id,
             chosen => chosen,
         },
         incarnation: thread::random(),
         frame_max,
-        flush: u64::from(settings.unsigned(Id::FlushUs)) * 1000,
-        heartbeat: u64::from(settings.unsigned(Id::HeartbeatMs)) * NS_PER_MS,
-        resync_rate: settings.unsigned(Id::ResyncRate),
-        scrub_interval: u64::from(settings.unsigned(Id::ScrubInterval)) * NS_PER_S,
+        flush: 0,
+        heartbeat: 0,
+        resync_rate: 0,
+        scrub_interval: 0,
     };
     let backlog = settings.unsigned(Id::Backlog) as usize;
     let storage = Storage {
@@ -289,5 +330,21 @@ fn new_node(device: Device, settings: &Settings) -> Result<Node> {
         backlog: Buffer::from_fn(backlog, BacklogFrame::default)?,
         backlog_bytes: Buffer::from_fn(backlog * backlog_bytes(frame_max), || 0)?,
     };
-    Ok(Node::new(config, storage))
+    Ok(Node::new(soft_config(config, settings), storage))
+}
+
+/// `config` with those settings that may change while the engine runs.
+fn soft_config(config: proto::Config, settings: &Settings) -> proto::Config {
+    proto::Config {
+        flush: u64::from(settings.unsigned(Id::FlushUs)) * 1000,
+        heartbeat: u64::from(settings.unsigned(Id::HeartbeatMs)) * NS_PER_MS,
+        resync_rate: settings.unsigned(Id::ResyncRate),
+        scrub_interval: u64::from(settings.unsigned(Id::ScrubInterval)) * NS_PER_S,
+        ..config
+    }
+}
+
+/// How long TCP windows are not checked after a takeover, in nanoseconds.
+fn grace_ns(settings: &Settings) -> u64 {
+    u64::from(settings.unsigned(Id::TcpGrace)) * NS_PER_S
 }

@@ -16,7 +16,7 @@ use kernel::seq_file::SeqFile;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
 use crate::config::{self, DeviceName, Id, Knob, Readable, Settings};
-use crate::engine::Engine;
+use crate::engine::{Engine, Life};
 use crate::kapi::conntrack::Conntrack;
 use crate::kapi::hooks::{self, Hooks};
 use crate::kapi::knobs::Files;
@@ -47,8 +47,7 @@ struct Control {
     settings: Settings,
     role: Role,
     running: Option<Running>,
-    /// Epochs of earlier engines of this namespace: a new one begins above.
-    epoch_floor: u64,
+    life: Life,
     /// Whether it was said that syncdev is awaited.
     waiting: bool,
     /// Set once by `shut_down`: nothing starts any more.
@@ -78,7 +77,10 @@ impl Instance {
             settings: Settings::new(),
             role: Role::Backup,
             running: None,
-            epoch_floor: 0,
+            life: Life {
+                node_id: thread::random().max(1),
+                epoch_floor: 0,
+            },
             waiting: false,
             closed: false,
         };
@@ -104,15 +106,10 @@ impl Instance {
         let mut control = self.control.lock();
         control.closed = true;
         self.stop(&mut control);
-        // Nobody will say any more when these end.
-        self.table().unpin_all();
-        self.table().end_grace_all();
-        if control.settings.number(Id::L2drop) != 0 {
-            hooks::l2drop_effective(self.net, false);
-            let none = DeviceName::default();
-            if hooks::l2drop_set(self.net, 0, none.as_c_str()).is_err() {
-                log::error!("l2drop: the hooks stay\n");
-            }
+        hooks::l2drop_effective(self.net, false);
+        let none = DeviceName::default();
+        if hooks::l2drop_set(self.net, 0, none.as_c_str()).is_err() {
+            log::error!("l2drop: the hooks stay\n");
         }
     }
 
@@ -130,12 +127,15 @@ impl Instance {
 
     fn reconcile_locked(&self, control: &mut Control) -> Result {
         let device = self.wanted_device(control);
-        let same = control
-            .running
-            .as_ref()
-            .is_some_and(|r| Some(r.device) == device && r.settings == control.settings);
-        if same {
-            return Ok(());
+        let settings = control.settings;
+        if let Some(running) = &mut control.running {
+            if Some(running.device) == device && settings.is_compatible(&running.settings) {
+                if settings != running.settings {
+                    running.engine.reconfigure(&settings);
+                    running.settings = settings;
+                }
+                return Ok(());
+            }
         }
         self.stop(control);
         match device {
@@ -169,17 +169,19 @@ impl Instance {
             self.net,
             device,
             &settings,
-            control.epoch_floor,
+            control.life,
             self.stats.clone(),
         )?;
         let port = u16::try_from(settings.number(Id::Port)).map_err(|_| EINVAL)?;
         let notrack = settings.number(Id::Notrack) != 0;
         let hooks = Hooks::register(self.net, device.ifindex, port, notrack)?;
         let inum = self.net.inum();
-        let receiver = Kthread::start(Receiver::new(engine.clone())?, c"ct_sync-rx", inum)?;
-        let sender = Kthread::start(Sender::new(engine.clone())?, c"ct_sync-tx", inum)?;
+        // Before anything is applied: a mark that is given by a record must not be taken for an
+        // old one, and a copy that is inserted before events are on would never report any.
         engine.table.forget_marks();
         let notifier = Armed::new(self.net, engine.clone())?;
+        let receiver = Kthread::start(Receiver::new(engine.clone())?, c"ct_sync-rx", inum)?;
+        let sender = Kthread::start(Sender::new(engine.clone())?, c"ct_sync-tx", inum)?;
         if control.role == Role::Primary {
             engine.promote();
         }
@@ -203,8 +205,14 @@ impl Instance {
         let name = running.settings.syncdev;
         let engine = running.engine.clone();
         drop(running);
-        control.epoch_floor = engine.node.lock().highest_epoch();
+        control.life.epoch_floor = engine.node.lock().highest_epoch();
         engine.fold_counters();
+        // A backup whose syncdev comes back is told when these end; of others nobody says it.
+        let ends = control.closed || control.settings.syncdev.is_empty();
+        if ends || control.role == Role::Primary {
+            self.table().unpin_all();
+            self.table().end_grace_all();
+        }
         log::info!("{}: replication stopped\n", name.as_str());
     }
 
@@ -231,8 +239,21 @@ impl Instance {
     /// # Errors
     ///
     /// `EINVAL` for a value that is none or out of bounds, and what starting replication returns;
-    /// the value is as before then.
+    /// the value is as before then. A line in the log says what the knob takes.
     pub(crate) fn write_knob(&self, knob: &Knob, text: &str) -> Result {
+        self.set_knob(knob, text).inspect_err(|err| {
+            let name = knob.name.to_str().unwrap_or_default();
+            log::warning!(
+                "{}={:?}: refused ({:?}); it takes {}\n",
+                name,
+                text,
+                err,
+                knob
+            );
+        })
+    }
+
+    fn set_knob(&self, knob: &Knob, text: &str) -> Result {
         let mut control = self.control.lock();
         if control.closed {
             return Err(ENODEV);
@@ -249,9 +270,10 @@ impl Instance {
         }
         let result = self.apply(&mut control, &before);
         if result.is_err() {
+            let refused = control.settings;
             control.settings = before;
             // What ran before ran with these settings; if it fails now it has said so.
-            let _ = self.apply(&mut control, &before);
+            let _ = self.apply(&mut control, &refused);
         }
         result
     }
@@ -282,7 +304,10 @@ impl Instance {
         match (&control.running, role) {
             (Some(running), Role::Primary) => running.engine.promote(),
             (Some(running), Role::Backup) => running.engine.demote(),
-            (None, Role::Primary) => self.table().unpin_all(),
+            (None, Role::Primary) => {
+                self.table().unpin_all();
+                self.table().end_grace_all();
+            }
             (None, Role::Backup) => {}
         }
         log::info!("now {}\n", show::role_name(role));
@@ -298,16 +323,13 @@ impl Instance {
     ///
     /// # Errors
     ///
-    /// As [`Instance::write_knob`], with a line in the log.
+    /// As [`Instance::write_knob`].
     pub(crate) fn set_parameter(&self, id: Id, text: &str) -> Result {
         let knob = config::KNOBS
             .iter()
             .find(|knob| knob.id == id)
             .ok_or(EINVAL)?;
-        self.write_knob(knob, text).inspect_err(|err| {
-            let name = knob.name.to_str().unwrap_or_default();
-            log::error!("parameter {}={}: refused ({:?})\n", name, text, err);
-        })
+        self.write_knob(knob, text)
     }
 
     /// Writes `/proc/net/ct_sync`.

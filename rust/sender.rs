@@ -12,11 +12,11 @@ use kernel::sync::lock::{mutex::MutexBackend, Guard};
 use kernel::sync::Arc;
 
 use crate::engine::{Engine, Pass};
-use crate::kapi::conntrack::{Cursor, Found, WalkMode};
+use crate::kapi::conntrack::{Conntrack, Cursor, Found, WalkMode};
 use crate::kapi::thread::{self, Body, Stop};
 use crate::notices;
 use crate::proto::time::NS_PER_S;
-use crate::proto::{Entry, Key, Node, Role, Truth};
+use crate::proto::{Entry, Key, Node, Role, Time, Truth};
 use crate::queue::Consumer;
 use crate::stats::Counter;
 
@@ -26,6 +26,10 @@ const ROUND_MAX: usize = 256;
 const WALK_MAX: usize = 64;
 /// Longest sleep, in nanoseconds.
 const SLEEP_MAX_NS: u64 = NS_PER_S;
+
+/// Period of walks while there are entries that report no changes, in nanoseconds: those that are
+/// older than the module, or whose events a rule restricts. The kernel offers no other way.
+const MUTE_WALK_NS: u64 = 300 * NS_PER_S;
 
 type NodeGuard<'a> = Guard<'a, Node, MutexBackend>;
 
@@ -37,13 +41,23 @@ pub(crate) struct Sender {
     walk: Cursor,
     /// Where a scan for dirty entries stands, if one runs.
     scan: Option<Cursor>,
+    /// The queue to look into first.
+    first: usize,
+    /// Size of the hash table when a key was last looked up.
+    buckets: u32,
+    /// Whether the walk that runs has met an entry that reports no changes.
+    mute: bool,
+    /// When to walk again for the sake of such entries.
+    mute_walk: Option<Time>,
 }
 
 impl Body for Sender {
     fn run(&mut self, stop: &Stop) {
         while !stop.should_stop() {
             self.run_pass();
-            while self.round() && !stop.should_stop() {}
+            while self.round() && !stop.should_stop() {
+                self.run_pass();
+            }
             let sleep_ns = self.sleep_ns();
             self.engine.signal.wait(stop, sleep_ns);
         }
@@ -64,6 +78,10 @@ impl Sender {
             entries,
             walk: Cursor::default(),
             scan: None,
+            first: 0,
+            buckets: 0,
+            mute: false,
+            mute_walk: None,
         };
         Ok(KBox::new(sender, GFP_KERNEL)?)
     }
@@ -73,7 +91,7 @@ impl Sender {
         let now = thread::now();
         // Under the mutex until the time is stored: the receiver compares with it (`wake_for`).
         let node = self.engine.node.lock();
-        let wake = [node.poll_timeout(), self.engine.grace_end()]
+        let wake = [node.poll_timeout(), self.engine.grace_end(), self.mute_walk]
             .into_iter()
             .flatten()
             .fold(now.after(SLEEP_MAX_NS), |a, b| a.min(b));
@@ -88,12 +106,10 @@ impl Sender {
             Pass::Pin => self.engine.table.pin_all(),
             Pass::Unpin => self.engine.table.unpin_all(),
         }
-        if self
-            .engine
-            .grace_end()
-            .is_some_and(|end| end <= thread::now())
-        {
-            self.engine.clear_grace();
+        let Some(end) = self.engine.grace_end() else {
+            return;
+        };
+        if end <= thread::now() && self.engine.clear_grace(end) {
             self.engine.table.end_grace_all();
         }
     }
@@ -106,6 +122,7 @@ impl Sender {
         node.set_table_size(engine.table.count(), engine.table.max());
         let more = match node.role() {
             Role::Primary => {
+                self.watch(&mut node);
                 let queued = self.drain(&mut node);
                 let repaired = self.repair(&mut node);
                 let scanned = self.run_scan(&mut node);
@@ -121,10 +138,30 @@ impl Sender {
         more
     }
 
+    /// Looks for what events do not tell.
+    fn watch(&mut self, node: &mut NodeGuard<'_>) {
+        // While the hash table is resized a lookup may miss an entry, whose key is gone then.
+        let buckets = Conntrack::buckets();
+        if buckets != self.buckets {
+            self.buckets = buckets;
+            self.engine.request_scan();
+        }
+        if self.mute_walk.is_some_and(|at| at <= thread::now()) {
+            self.mute_walk = None;
+            node.request_walk(&self.engine.stats);
+        }
+    }
+
+    /// Takes a key that waits, from each CPU's queue in turn.
+    fn pop(&mut self) -> Option<Key> {
+        self.first = (self.first + 1) % self.engine.queues().max(1);
+        self.engine.pop(&mut self.consumer, self.first)
+    }
+
     /// Sends the truth about keys that wait.
     fn drain(&mut self, node: &mut NodeGuard<'_>) -> bool {
         for _ in 0..ROUND_MAX {
-            let Some(key) = self.engine.pop(&mut self.consumer) else {
+            let Some(key) = self.pop() else {
                 return false;
             };
             self.tell(node, key);
@@ -135,7 +172,7 @@ impl Sender {
     /// A backup sends no truths: what waits is from before its demotion.
     fn discard(&mut self) -> bool {
         for _ in 0..ROUND_MAX {
-            if self.engine.pop(&mut self.consumer).is_none() {
+            if self.pop().is_none() {
                 return false;
             }
         }
@@ -149,7 +186,8 @@ impl Sender {
         let truth = match self.engine.table.snapshot(&key, self.engine.filter) {
             Found::Present(entry) => return self.tell_truth(node, Truth::Present(&entry)),
             Found::Withdrawn => Truth::Absent(&key),
-            Found::Absent if ended => Truth::Absent(&key),
+            // Also when a connection that is not replicated has the tuple by now.
+            Found::Absent | Found::Local | Found::Unmarked if ended => Truth::Absent(&key),
             // It ended before it was sent, or its end is queued behind.
             Found::Absent => return,
             Found::Local => return self.engine.stats.count(Counter::EventsSkippedLocal),
@@ -188,16 +226,16 @@ impl Sender {
         let Some(cursor) = &mut self.scan else {
             return false;
         };
-        let (count, done) = self.engine.table.walk(
+        let walked = self.engine.table.walk(
             cursor,
             WalkMode::Dirty,
             self.engine.filter,
             &mut self.entries,
         );
-        if done {
+        if walked.done {
             self.scan = None;
         }
-        for entry in self.entries.iter().take(count) {
+        for entry in self.entries.iter().take(walked.count) {
             self.tell_read(node, entry);
         }
         true
@@ -219,15 +257,16 @@ impl Sender {
         };
         if walk.restart {
             self.walk = Cursor::default();
+            self.mute = false;
         }
         let budget = walk.budget.min(self.entries.len());
-        let (count, done) = self.engine.table.walk(
+        let walked = self.engine.table.walk(
             &mut self.walk,
             WalkMode::Unmarked(walk.mark),
             self.engine.filter,
             self.entries.get_mut(..budget).unwrap_or_default(),
         );
-        for entry in self.entries.iter().take(count) {
+        for entry in self.entries.iter().take(walked.count) {
             if entry.has & Entry::WITHDRAWN != 0 {
                 self.tell_read(node, entry);
                 continue;
@@ -235,8 +274,10 @@ impl Sender {
             self.make_room(node);
             node.handle_walked(entry, now, &self.engine.stats);
         }
-        if done {
+        self.mute |= walked.mute;
+        if walked.done {
             node.handle_walk_end(now);
+            self.mute_walk = self.mute.then(|| now.after(MUTE_WALK_NS));
         }
         true
     }

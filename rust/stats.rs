@@ -98,6 +98,7 @@ counters! {
     EntriesNoMemory "entries_no_memory" "not created: out of memory",
     EntriesUnsupportedProtocol "entries_unsupported_protocol" "not created: the kernel does not track the protocol",
     EntriesNatDiverged "entries_nat_diverged" "not created: NAT gave another translation than the primary's",
+    EntriesBusy "entries_busy" "not created: an entry of the same tuples was coming or going, or the hash chain is too long",
     EntriesRefused "entries_refused" "not created: refused by conntrack for another reason",
     EntriesSwept "entries_swept" "connections deleted at the end of a resync that did not have them",
     ScrubCorrections "scrub_corrections" "differences that a scrub has found and put right; 0 in a healthy cluster",

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writing the conntrack table: upsert, delete, sweep, and what a change of role
- * means for timeouts and TCP windows.
+ * Writing the conntrack table: what a record says becomes true here.
  *
- * Context: threads; nothing here sleeps but for cond_resched().
+ * Context: threads; nothing here sleeps.
  *
  * The order of an insertion follows ctnetlink_create_conntrack(): extensions
  * and NAT can be added only before the entry is confirmed.
@@ -17,91 +16,16 @@
 #include <net/netfilter/nf_conntrack_labels.h>
 #include <net/netfilter/nf_conntrack_seqadj.h>
 #include <net/netfilter/nf_conntrack_synproxy.h>
-#include <net/netfilter/nf_conntrack_timeout.h>
 #include <net/netfilter/nf_conntrack_timestamp.h>
 #include <net/netfilter/nf_nat.h>
 
 #include "ct_sync.h"
 #include "status.h"
+#include "timeout.h"
 #include "tuple.h"
 
-/*
- * The timeout of a replicated entry on a backup, in jiffies: half of what fits
- * (at 250 Hz 49 days), so that time arithmetic on it cannot overflow. No event
- * tells when the primary refreshes a timeout, so the copy of a busy connection
- * must not expire by itself.
- */
-#define PINNED_JIFFIES	(INT_MAX / 2)
-
-static void pin(struct nf_conn *ct)
-{
-	set_bit(CT_SYNC_PINNED_BIT, &ct->status);
-	WRITE_ONCE(ct->timeout, nfct_time_stamp + PINNED_JIFFIES);
-}
-
-static unsigned int tcp_timeout(const struct nf_conn *ct, const unsigned int *policy)
-{
-	const unsigned int *timeouts = policy ?: nf_tcp_pernet(nf_ct_net(ct))->timeouts;
-	u8 state = READ_ONCE(ct->proto.tcp.state);
-
-	return timeouts[state < TCP_CONNTRACK_MAX ? state : TCP_CONNTRACK_ESTABLISHED];
-}
-
-static unsigned int udp_timeout(const struct nf_conn *ct, const unsigned int *policy)
-{
-	const unsigned int *timeouts = policy ?: nf_udp_pernet(nf_ct_net(ct))->timeouts;
-
-	return timeouts[test_bit(IPS_SEEN_REPLY_BIT, &ct->status) ?
-			UDP_CT_REPLIED : UDP_CT_UNREPLIED];
-}
-
-#ifdef CONFIG_NF_CT_PROTO_SCTP
-static unsigned int sctp_timeout(const struct nf_conn *ct, const unsigned int *policy)
-{
-	const unsigned int *timeouts = policy ?: nf_sctp_pernet(nf_ct_net(ct))->timeouts;
-	u8 state = READ_ONCE(ct->proto.sctp.state);
-
-	return timeouts[state < SCTP_CONNTRACK_MAX ? state : SCTP_CONNTRACK_ESTABLISHED];
-}
-#endif
-
-#ifdef CONFIG_NF_CT_PROTO_GRE
-static unsigned int gre_timeout(const struct nf_conn *ct, const unsigned int *policy)
-{
-	const unsigned int *timeouts = policy ?: nf_gre_pernet(nf_ct_net(ct))->timeouts;
-
-	return timeouts[test_bit(IPS_SEEN_REPLY_BIT, &ct->status) ?
-			GRE_CT_REPLIED : GRE_CT_UNREPLIED];
-}
-#endif
-
-/* The full timeout of the entry's protocol and state, in jiffies. */
-static unsigned int protocol_timeout(const struct nf_conn *ct)
-{
-	const unsigned int *policy = nf_ct_timeout_lookup(ct);
-	struct net *net = nf_ct_net(ct);
-
-	switch (nf_ct_protonum(ct)) {
-	case IPPROTO_TCP:
-		return tcp_timeout(ct, policy);
-	case IPPROTO_UDP:
-		return udp_timeout(ct, policy);
-#ifdef CONFIG_NF_CT_PROTO_SCTP
-	case IPPROTO_SCTP:
-		return sctp_timeout(ct, policy);
-#endif
-#ifdef CONFIG_NF_CT_PROTO_GRE
-	case IPPROTO_GRE:
-		return gre_timeout(ct, policy);
-#endif
-	case IPPROTO_ICMP:
-		return policy ? *policy : nf_icmp_pernet(net)->timeout;
-	case IPPROTO_ICMPV6:
-		return policy ? *policy : nf_icmpv6_pernet(net)->timeout;
-	default:
-		return policy ? *policy : nf_generic_pernet(net)->timeout;
-	}
-}
+/* How often an insertion is tried: an entry that dies is unlinked within microseconds. */
+#define INSERT_ATTEMPTS	3
 
 /*
  * The windows of a copy are always old, and old windows make valid packets
@@ -152,7 +76,7 @@ static void write_sctp(struct nf_conn *ct, const struct ct_sync_entry *entry)
 /* Everything of an entry that may change while a connection lives. */
 static void write_state(struct nf_conn *ct, const struct ct_sync_entry *entry, u8 mark)
 {
-	u32 rising = entry->status & (IPS_SEEN_REPLY | IPS_ASSURED | IPS_FIXED_TIMEOUT);
+	u32 rising = entry->status & (IPS_SEEN_REPLY | IPS_ASSURED);
 	unsigned int bit;
 
 	for (bit = 0; bit < __IPS_MAX_BIT; bit++)
@@ -168,10 +92,9 @@ static void write_state(struct nf_conn *ct, const struct ct_sync_entry *entry, u
 	set_bit(CT_SYNC_SHARED_BIT, &ct->status);
 	ct_sync_mark_set(ct, mark);
 	if (entry->status & IPS_FIXED_TIMEOUT)
-		WRITE_ONCE(ct->timeout, nfct_time_stamp +
-			   (u32)min_t(u64, (u64)entry->timeout_s * HZ, PINNED_JIFFIES));
+		ct_sync_fix(ct, entry->timeout_s);
 	else
-		pin(ct);
+		ct_sync_pin(ct);
 }
 
 /* Maps one side exactly: a range of one address and, where there is one, one port. */
@@ -189,6 +112,16 @@ static bool setup_nat_side(struct nf_conn *ct, const struct nf_conntrack_tuple *
 	if (!(icmp && side == NF_NAT_MANIP_DST))
 		range.flags |= NF_NAT_RANGE_PROTO_SPECIFIED;
 	return nf_nat_setup_info(ct, &range, side) == NF_ACCEPT;
+}
+
+/* Whether an entry's reply direction is the record's. */
+static bool has_reply(const struct nf_conn *ct, const struct ct_sync_entry *entry)
+{
+	struct nf_conntrack_tuple reply;
+
+	ct_sync_tuple_write(&entry->reply, entry->key.family, entry->key.protocol,
+			    IP_CT_DIR_REPLY, &reply);
+	return nf_ct_tuple_equal(nf_ct_tuple(ct, IP_CT_DIR_REPLY), &reply);
 }
 
 /*
@@ -209,18 +142,19 @@ static bool setup_nat(struct nf_conn *ct, const struct ct_sync_entry *entry)
 		    !setup_nat_side(ct, &target, NF_NAT_MANIP_SRC))
 			return false;
 	}
-	return nf_ct_tuple_equal(nf_ct_tuple(ct, IP_CT_DIR_REPLY), &reply);
+	return has_reply(ct, entry);
 }
 
-static void add_extensions(struct nf_conn *ct)
+/* False when there was no memory for what a copy cannot do without. */
+static bool add_extensions(struct nf_conn *ct)
 {
 	nf_ct_acct_ext_add(ct, GFP_ATOMIC);
 	nf_ct_tstamp_ext_add(ct, GFP_ATOMIC);
-	/* Without it the second takeover would replicate nothing. */
-	nf_ct_ecache_ext_add(ct, 0, 0, GFP_ATOMIC);
 	nf_ct_labels_ext_add(ct);
 	nfct_seqadj_ext_add(ct);
 	nfct_synproxy_ext_add(ct);
+	/* Without it the second takeover would replicate nothing. */
+	return nf_ct_ecache_ext_add(ct, 0, 0, GFP_ATOMIC);
 }
 
 static bool is_supported(const struct ct_sync_entry *entry)
@@ -270,12 +204,13 @@ static int insert(struct net *net, const struct ct_sync_entry *entry, u8 mark)
 		return allocation_failure(net, ct);
 
 	rcu_read_lock();
-	if (!setup_nat(ct, entry)) {
+	if (!setup_nat(ct, entry) || !add_extensions(ct)) {
+		bool diverged = !has_reply(ct, entry);
+
 		rcu_read_unlock();
 		nf_conntrack_free(ct);
-		return CT_SYNC_NAT_DIVERGED;
+		return diverged ? CT_SYNC_NAT_DIVERGED : CT_SYNC_NO_MEMORY;
 	}
-	add_extensions(ct);
 	ct->status |= IPS_CONFIRMED;
 	memset(&ct->proto, 0, sizeof(ct->proto));
 	write_state(ct, entry, mark);
@@ -287,7 +222,7 @@ static int insert(struct net *net, const struct ct_sync_entry *entry, u8 mark)
 	rcu_read_unlock();
 	if (err < 0) {
 		nf_conntrack_free(ct);
-		return err == -EEXIST ? CT_SYNC_CONFLICT : CT_SYNC_REFUSED;
+		return CT_SYNC_BUSY;
 	}
 	nf_ct_put(ct);
 	return CT_SYNC_INSERTED;
@@ -345,16 +280,36 @@ static bool is_as(struct nf_conn *ct, const struct ct_sync_entry *entry)
 	return !(entry->has & CT_SYNC_HAS_SCTP) || sctp_is_as(ct, entry);
 }
 
-/* Whether an entry is the copy of the same connection, so that an update will do. */
+/*
+ * Whether an entry is the copy of the same connection, so that an update will
+ * do. One that has seen more than the record says is of an older connection
+ * with the same tuples, whose end and new beginning became one record.
+ */
 static bool is_same(const struct nf_conn *ct, u8 dir, const struct ct_sync_entry *entry)
 {
-	struct nf_conntrack_tuple reply;
+	unsigned long status = READ_ONCE(ct->status);
 
-	ct_sync_tuple_write(&entry->reply, entry->key.family, entry->key.protocol,
-			    IP_CT_DIR_REPLY, &reply);
-	return dir == IP_CT_DIR_ORIGINAL &&
-	       test_bit(CT_SYNC_SHARED_BIT, &ct->status) &&
-	       nf_ct_tuple_equal(nf_ct_tuple(ct, IP_CT_DIR_REPLY), &reply);
+	return dir == IP_CT_DIR_ORIGINAL && status & BIT(CT_SYNC_SHARED_BIT) &&
+	       !(status & IPS_DYING) && has_reply(ct, entry) &&
+	       !(status & ~entry->status & (IPS_SEEN_REPLY | IPS_ASSURED));
+}
+
+/* Updates the copy of the connection; CT_SYNC_NOT_THERE when there is none. */
+static int update(struct net *net, const struct ct_sync_entry *entry, u8 mark)
+{
+	int applied = CT_SYNC_NOT_THERE;
+	struct nf_conn *ct;
+	u8 dir;
+
+	ct = ct_sync_find(net, &entry->key, &entry->key.original, &dir);
+	if (!ct)
+		return CT_SYNC_NOT_THERE;
+	if (is_same(ct, dir, entry)) {
+		applied = is_as(ct, entry) ? CT_SYNC_UNCHANGED : CT_SYNC_UPDATED;
+		write_state(ct, entry, mark);
+	}
+	nf_ct_put(ct);
+	return applied;
 }
 
 /*
@@ -362,64 +317,76 @@ static bool is_same(const struct nf_conn *ct, u8 dir, const struct ct_sync_entry
  * an older connection gives way: the primary cannot have both. So does a local
  * entry that is not assured: a stray packet makes one. Another is kept.
  */
-static int evict(struct nf_conn *ct)
+static int evict(struct net *net, const struct ct_sync_key *key,
+		 const struct ct_sync_endpoints *ends)
 {
-	bool shared = test_bit(CT_SYNC_SHARED_BIT, &ct->status);
-
-	if (!shared && test_bit(IPS_ASSURED_BIT, &ct->status))
-		return CT_SYNC_CONFLICT;
-	nf_ct_delete(ct, 0, 0);
-	return shared ? CT_SYNC_UPDATED : CT_SYNC_REPLACED_LOCAL;
-}
-
-static int evict_reply(struct net *net, const struct ct_sync_entry *entry)
-{
+	int evicted = CT_SYNC_REPLACED_LOCAL;
 	struct nf_conn *ct;
-	int evicted;
 	u8 dir;
 
-	ct = ct_sync_find(net, &entry->key, &entry->reply, &dir);
+	ct = ct_sync_find(net, key, ends, &dir);
 	if (!ct)
-		return CT_SYNC_UPDATED;
-	evicted = evict(ct);
+		return CT_SYNC_NOT_THERE;
+	if (test_bit(CT_SYNC_SHARED_BIT, &ct->status))
+		evicted = CT_SYNC_DELETED;
+	else if (test_bit(IPS_ASSURED_BIT, &ct->status))
+		evicted = CT_SYNC_CONFLICT;
+	if (evicted != CT_SYNC_CONFLICT)
+		nf_ct_delete(ct, 0, 0);
 	nf_ct_put(ct);
 	return evicted;
 }
 
-/* Makes the table say what a record says. Returns enum ct_sync_applied. */
+/* Evicts from both tuples of a record; false when an entry is there that is kept. */
+static bool make_room(struct net *net, const struct ct_sync_entry *entry, bool *replaced)
+{
+	int original = evict(net, &entry->key, &entry->key.original);
+	int reply;
+
+	if (original == CT_SYNC_CONFLICT)
+		return false;
+	reply = evict(net, &entry->key, &entry->reply);
+	*replaced |= original == CT_SYNC_REPLACED_LOCAL || reply == CT_SYNC_REPLACED_LOCAL;
+	return reply != CT_SYNC_CONFLICT;
+}
+
+static bool is_local(struct net *net, const struct ct_sync_entry *entry)
+{
+	bool local;
+
+	rcu_read_lock();
+	local = ct_sync_is_local(net, entry);
+	rcu_read_unlock();
+	return local;
+}
+
+/*
+ * Makes the table say what a record says. Returns enum ct_sync_applied.
+ *
+ * A flow that the primary forwards to an address of this node is this node's
+ * own affair. Stray packets and dying entries may get in the way of an
+ * insertion for a moment, hence the attempts.
+ */
 int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark)
 {
-	int evicted = CT_SYNC_UPDATED, applied;
-	struct nf_conn *ct;
-	u8 dir;
+	int attempts = INSERT_ATTEMPTS, applied;
+	bool replaced = false;
 
 	if (!is_supported(entry))
 		return CT_SYNC_UNSUPPORTED_PROTOCOL;
+	if (is_local(net, entry))
+		return CT_SYNC_CONFLICT;
+	applied = update(net, entry, mark);
+	if (applied != CT_SYNC_NOT_THERE)
+		return applied;
 
-	ct = ct_sync_find(net, &entry->key, &entry->key.original, &dir);
-	if (ct) {
-		if (!nf_ct_is_dying(ct) && is_same(ct, dir, entry)) {
-			applied = is_as(ct, entry) ? CT_SYNC_UNCHANGED : CT_SYNC_UPDATED;
-			write_state(ct, entry, mark);
-			nf_ct_put(ct);
-			return applied;
-		}
-		evicted = evict(ct);
-		nf_ct_put(ct);
-		if (evicted == CT_SYNC_CONFLICT)
-			return CT_SYNC_CONFLICT;
-	}
-
-	applied = insert(net, entry, mark);
-	if (applied == CT_SYNC_CONFLICT || applied == CT_SYNC_NAT_DIVERGED) {
-		evicted = evict_reply(net, entry);
-		if (evicted == CT_SYNC_CONFLICT)
+	do {
+		if (!make_room(net, entry, &replaced))
 			return CT_SYNC_CONFLICT;
 		applied = insert(net, entry, mark);
-	}
-	if (applied == CT_SYNC_INSERTED && evicted == CT_SYNC_REPLACED_LOCAL)
-		return CT_SYNC_REPLACED_LOCAL;
-	return applied;
+	} while ((applied == CT_SYNC_BUSY || applied == CT_SYNC_NAT_DIVERGED) && --attempts);
+
+	return applied == CT_SYNC_INSERTED && replaced ? CT_SYNC_REPLACED_LOCAL : applied;
 }
 
 /* Ends the copy of a connection; an entry of this node's own stays. */
@@ -436,118 +403,4 @@ int ct_sync_delete(struct net *net, const struct ct_sync_key *key)
 	}
 	nf_ct_put(ct);
 	return applied;
-}
-
-/* What a pass over the table does with each entry, and how many it changed. */
-struct pass {
-	u8 mark;
-	u32 changed;
-};
-
-static u32 run_pass(struct net *net, int (*each)(struct nf_conn *ct, void *data), u8 mark)
-{
-	struct pass pass = { .mark = mark };
-	struct nf_ct_iter_data iter = { .net = net, .data = &pass };
-
-	nf_ct_iterate_cleanup_net(each, &iter);
-	return pass.changed;
-}
-
-static int sweep_one(struct nf_conn *ct, void *data)
-{
-	struct pass *pass = data;
-
-	if (!test_bit(CT_SYNC_SHARED_BIT, &ct->status) ||
-	    ct_sync_mark_of(ct) == pass->mark)
-		return 0;
-	pass->changed++;
-	return 1;
-}
-
-/* Deletes every shared entry that does not bear @mark; returns how many. */
-u32 ct_sync_sweep(struct net *net, u8 mark)
-{
-	return run_pass(net, sweep_one, mark);
-}
-
-static int pin_one(struct nf_conn *ct, void *data)
-{
-	struct pass *pass = data;
-
-	if (!test_bit(CT_SYNC_SHARED_BIT, &ct->status) ||
-	    test_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status))
-		return 0;
-	pin(ct);
-	pass->changed++;
-	return 0;
-}
-
-/* A primary that becomes a backup: shared entries wait for the new primary's word. */
-u32 ct_sync_pin_all(struct net *net)
-{
-	return run_pass(net, pin_one, 0);
-}
-
-static int unpin_one(struct nf_conn *ct, void *data)
-{
-	struct pass *pass = data;
-	unsigned int timeout;
-
-	if (!test_and_clear_bit(CT_SYNC_PINNED_BIT, &ct->status))
-		return 0;
-	timeout = protocol_timeout(ct);
-	/* A packet that came first has set a timeout of its own already. */
-	if (nf_ct_expires(ct) > PINNED_JIFFIES / 2)
-		WRITE_ONCE(ct->timeout, nfct_time_stamp + timeout);
-	pass->changed++;
-	return 0;
-}
-
-/* A backup that becomes the primary: each entry gets its protocol's full timeout. */
-u32 ct_sync_unpin_all(struct net *net)
-{
-	return run_pass(net, unpin_one, 0);
-}
-
-static int end_grace_one(struct nf_conn *ct, void *data)
-{
-	struct pass *pass = data;
-	int dir;
-
-	if (nf_ct_protonum(ct) != IPPROTO_TCP ||
-	    !(READ_ONCE(ct->status) & CT_SYNC_GRACE_MASK))
-		return 0;
-	spin_lock_bh(&ct->lock);
-	for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
-		if (test_and_clear_bit(CT_SYNC_GRACE_BIT + dir, &ct->status))
-			ct->proto.tcp.seen[dir].flags &= ~IP_CT_TCP_FLAG_BE_LIBERAL;
-	spin_unlock_bh(&ct->lock);
-	pass->changed++;
-	return 0;
-}
-
-/* Tracks strictly again what was liberal only because of the takeover. */
-u32 ct_sync_end_grace_all(struct net *net)
-{
-	return run_pass(net, end_grace_one, 0);
-}
-
-static int forget_marks_one(struct nf_conn *ct, void *data)
-{
-	struct pass *pass = data;
-
-	clear_bit(CT_SYNC_DIRTY_BIT, &ct->status);
-	ct_sync_mark_set(ct, 0);
-	pass->changed++;
-	return 0;
-}
-
-/*
- * Clears what an earlier run has left in the entries: a mark that a new walk
- * takes for its own would hide the entry from it, and a dirty bit whose key is
- * gone would hide its events. Before the notifier is armed.
- */
-u32 ct_sync_forget_marks(struct net *net)
-{
-	return run_pass(net, forget_marks_one, 0);
 }

@@ -15,6 +15,7 @@
 #include <net/route.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_ecache.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "ct_sync.h"
@@ -66,6 +67,17 @@ static bool address_is_local(struct net *net, u8 family, const union nf_inet_add
 		return true;
 	type = inet_addr_type(net, address->ip);
 	return type == RTN_BROADCAST || type == RTN_MULTICAST;
+}
+
+/* The same of the addresses that a record has. Context: RCU. */
+bool ct_sync_is_local(struct net *net, const struct ct_sync_entry *entry)
+{
+	u8 family = entry->key.family == 6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+	union nf_inet_addr original = {}, reply = {};
+
+	memcpy(&original, entry->key.original.src, sizeof(original));
+	memcpy(&reply, entry->reply.src, sizeof(reply));
+	return address_is_local(net, family, &original) || address_is_local(net, family, &reply);
 }
 
 /*
@@ -137,10 +149,15 @@ static void read_sctp(struct nf_conn *ct, struct ct_sync_entry *entry)
 
 static void read_entry(struct nf_conn *ct, struct ct_sync_entry *entry)
 {
+	unsigned long status = READ_ONCE(ct->status);
+
+	/* Until the entry is unpinned, its fixed timeout is our own doing. */
+	if (status & BIT(CT_SYNC_PINNED_BIT))
+		status &= ~(unsigned long)IPS_FIXED_TIMEOUT;
 	memset(entry, 0, sizeof(*entry));
 	ct_sync_key_of(ct, &entry->key);
 	ct_sync_tuple_read(nf_ct_tuple(ct, IP_CT_DIR_REPLY), &entry->reply);
-	entry->status = READ_ONCE(ct->status) & CT_SYNC_STATUS_SENT;
+	entry->status = status & CT_SYNC_STATUS_SENT;
 #ifdef CONFIG_NF_CONNTRACK_MARK
 	entry->mark = READ_ONCE(ct->mark);
 #endif
@@ -162,6 +179,7 @@ static int read_truth(struct net *net, struct nf_conn *ct, u32 mark_mask,
 	int found;
 
 	clear_bit(CT_SYNC_DIRTY_BIT, &ct->status);
+	/* Pairs with the test_and_set_bit() of ct_sync_mark_dirty(). */
 	smp_mb__after_atomic();
 
 	found = selected(net, ct, mark_mask);
@@ -170,6 +188,13 @@ static int read_truth(struct net *net, struct nf_conn *ct, u32 mark_mask,
 		       CT_SYNC_WITHDRAWN : found;
 
 	set_bit(CT_SYNC_SHARED_BIT, &ct->status);
+	/*
+	 * Pairs with nf_ct_delete(): it sets DYING, and the event of the end then
+	 * reads SHARED. One of the two sees the other.
+	 */
+	smp_mb__after_atomic();
+	if (nf_ct_is_dying(ct))
+		return CT_SYNC_ABSENT;
 	read_entry(ct, entry);
 	return CT_SYNC_PRESENT;
 }
@@ -230,12 +255,25 @@ static int read_walked(struct net *net, struct nf_conn *ct, u32 mark_mask,
 }
 
 /*
+ * Whether an entry does not report all events: it was made while nobody
+ * listened, or a rule ("ct event set") restricts it. This cannot be changed any
+ * more once the entry is confirmed.
+ */
+static bool is_mute(const struct nf_conn *ct)
+{
+	const struct nf_conntrack_ecache *ecache = nf_ct_ecache_find(ct);
+
+	return !ecache || ecache->ctmask != (u16)~0;
+}
+
+/*
  * Reads what is wanted of one bucket. Returns false when @entries is full and
  * the bucket may hold more: what was read no longer counts as wanted, so the
  * bucket can be read again from its start.
  */
 static bool walk_bucket(struct net *net, u32 bucket, int mode, u8 mark, u32 mark_mask,
-			struct ct_sync_entry *entries, u32 entries_max, u32 *count)
+			struct ct_sync_entry *entries, u32 entries_max, u32 *count,
+			bool *mute)
 {
 	struct nf_conntrack_tuple_hash *h;
 	struct hlist_nulls_node *n;
@@ -257,6 +295,7 @@ static bool walk_bucket(struct net *net, u32 bucket, int mode, u8 mark, u32 mark
 			continue;
 		if (mode == CT_SYNC_WALK_UNMARKED)
 			ct_sync_mark_set(ct, mark);
+		*mute |= is_mute(ct);
 		(*count)++;
 	}
 	return true;
@@ -269,12 +308,13 @@ static bool walk_bucket(struct net *net, u32 bucket, int mode, u8 mark, u32 mark
  */
 u32 ct_sync_walk(struct net *net, struct ct_sync_cursor *cursor, int mode,
 		 u8 mark, u32 mark_mask, struct ct_sync_entry *entries,
-		 u32 entries_max, bool *done)
+		 u32 entries_max, bool *done, bool *mute)
 {
 	u32 buckets = 4096, count = 0;
 	bool complete = true;
 
 	*done = false;
+	*mute = false;
 	while (complete && buckets--) {
 		spinlock_t *lock;
 
@@ -294,7 +334,7 @@ u32 ct_sync_walk(struct net *net, struct ct_sync_cursor *cursor, int mode,
 		} else {
 			rcu_read_lock();
 			complete = walk_bucket(net, cursor->bucket, mode, mark, mark_mask,
-					       entries, entries_max, &count);
+					       entries, entries_max, &count, mute);
 			rcu_read_unlock();
 			if (complete)
 				cursor->bucket++;
@@ -304,6 +344,12 @@ u32 ct_sync_walk(struct net *net, struct ct_sync_cursor *cursor, int mode,
 	}
 	cond_resched();
 	return count;
+}
+
+/* Buckets of the hash table; lookups may miss an entry while it changes. */
+u32 ct_sync_table_buckets(void)
+{
+	return READ_ONCE(nf_conntrack_htable_size);
 }
 
 u32 ct_sync_table_count(struct net *net)

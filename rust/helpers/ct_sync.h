@@ -99,6 +99,7 @@ struct ct_sync_cursor {
 	u32 size;
 };
 
+bool ct_sync_is_local(struct net *net, const struct ct_sync_entry *entry);
 void ct_sync_key_of(const struct nf_conn *ct, struct ct_sync_key *key);
 bool ct_sync_mark_dirty(struct nf_conn *ct);
 bool ct_sync_is_shared(const struct nf_conn *ct);
@@ -108,7 +109,8 @@ int ct_sync_snapshot(struct net *net, const struct ct_sync_key *key,
 		     u32 mark_mask, struct ct_sync_entry *entry);
 u32 ct_sync_walk(struct net *net, struct ct_sync_cursor *cursor, int mode,
 		 u8 mark, u32 mark_mask, struct ct_sync_entry *entries,
-		 u32 entries_max, bool *done);
+		 u32 entries_max, bool *done, bool *mute);
+u32 ct_sync_table_buckets(void);
 u32 ct_sync_table_count(struct net *net);
 u32 ct_sync_table_max(struct net *net);
 
@@ -127,11 +129,15 @@ enum ct_sync_applied {
 	CT_SYNC_UNSUPPORTED_PROTOCOL = 8,
 	CT_SYNC_NAT_DIVERGED = 9,
 	CT_SYNC_REFUSED = 10,
-	CT_SYNC_UNCHANGED = 11,
+	CT_SYNC_BUSY = 11,
+	CT_SYNC_UNCHANGED = 12,
 };
 
 int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark);
 int ct_sync_delete(struct net *net, const struct ct_sync_key *key);
+
+/* --- roles.c: passes over the table --------------------------------------- */
+
 u32 ct_sync_sweep(struct net *net, u8 mark);
 u32 ct_sync_pin_all(struct net *net);
 u32 ct_sync_unpin_all(struct net *net);
@@ -217,6 +223,7 @@ void ct_sync_thread_stop(struct task_struct *thread);
 bool ct_sync_thread_should_stop(void);
 void ct_sync_signal_raise(struct ct_sync_signal *signal);
 void ct_sync_signal_wait(struct ct_sync_signal *signal, u64 timeout_ns);
+void ct_sync_yield(void);
 u32 ct_sync_this_cpu(void);
 u32 ct_sync_cpus(void);
 u64 ct_sync_now_ns(void);

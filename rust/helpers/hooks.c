@@ -248,9 +248,7 @@ static int l2drop_add(struct ct_sync_net *sn, struct net_device *dev)
 	struct l2drop_device *entry;
 	int err;
 
-	if (is_exempt(sn, dev))
-		return 0;
-	entry = kzalloc(sizeof(*entry), GFP_KERNEL);
+	entry = kzalloc_obj(*entry, GFP_KERNEL);
 	if (!entry)
 		return -ENOMEM;
 	entry->dev = dev;
@@ -286,13 +284,34 @@ static void l2drop_remove_all(struct ct_sync_net *sn)
 		l2drop_remove(sn, entry);
 }
 
-static int l2drop_add_all(struct ct_sync_net *sn)
+static struct l2drop_device *l2drop_find(struct ct_sync_net *sn, const struct net_device *dev)
+{
+	struct l2drop_device *entry;
+
+	list_for_each_entry(entry, &sn->l2drop_devices, list)
+		if (entry->dev == dev)
+			return entry;
+	return NULL;
+}
+
+/* Gives one device hooks or takes them off, by what it is now. */
+static int l2drop_update(struct ct_sync_net *sn, struct net_device *dev)
+{
+	struct l2drop_device *entry = l2drop_find(sn, dev);
+	bool exempt = is_exempt(sn, dev);
+
+	if (exempt && entry)
+		l2drop_remove(sn, entry);
+	return exempt || entry ? 0 : l2drop_add(sn, dev);
+}
+
+static int l2drop_update_all(struct ct_sync_net *sn)
 {
 	struct net_device *dev;
 	int err;
 
 	for_each_netdev(sn->net, dev) {
-		err = l2drop_add(sn, dev);
+		err = l2drop_update(sn, dev);
 		if (err < 0)
 			return err;
 	}
@@ -312,13 +331,12 @@ int ct_sync_l2drop_set(struct net *net, u32 mode, const char *syncdev)
 	rtnl_lock();
 	strscpy(sn->l2drop_syncdev, syncdev);
 	WRITE_ONCE(sn->l2drop_mode, mode);
-	l2drop_remove_all(sn);
 	if (mode != L2DROP_OFF)
-		err = l2drop_add_all(sn);
-	if (err < 0) {
-		l2drop_remove_all(sn);
+		err = l2drop_update_all(sn);
+	if (err < 0)
 		WRITE_ONCE(sn->l2drop_mode, L2DROP_OFF);
-	}
+	if (sn->l2drop_mode == L2DROP_OFF)
+		l2drop_remove_all(sn);
 	rtnl_unlock();
 	return err;
 }
@@ -355,18 +373,21 @@ u64 ct_sync_l2drop_count(struct net *net)
 	return atomic64_read(&ct_sync_pernet(net)->l2dropped);
 }
 
-/* Follows devices that come and go. Context: netdevice notifier, rtnl held. */
+/*
+ * Follows devices that come and go, are renamed, or get another above them:
+ * syncdev may be among these. Context: netdevice notifier, rtnl held.
+ */
 void ct_sync_l2drop_device_event(struct net_device *dev, unsigned long event)
 {
 	struct ct_sync_net *sn = ct_sync_pernet(dev_net(dev));
-	struct l2drop_device *entry, *next;
+	struct l2drop_device *entry = l2drop_find(sn, dev);
 
-	if (event == NETDEV_REGISTER && sn->l2drop_mode != L2DROP_OFF &&
-	    l2drop_add(sn, dev) < 0)
-		netdev_err(dev, "ct_sync: no memory for l2drop: this device is not blocked\n");
-	if (event != NETDEV_UNREGISTER)
+	if (sn->l2drop_mode == L2DROP_OFF)
 		return;
-	list_for_each_entry_safe(entry, next, &sn->l2drop_devices, list)
-		if (entry->dev == dev)
-			l2drop_remove(sn, entry);
+	if (event != NETDEV_UNREGISTER) {
+		if (l2drop_update_all(sn) < 0)
+			netdev_err(dev, "ct_sync: no memory for l2drop: not all devices are blocked\n");
+	} else if (entry) {
+		l2drop_remove(sn, entry);
+	}
 }

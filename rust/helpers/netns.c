@@ -97,6 +97,7 @@ static void net_pre_exit(struct net *net)
 	rtnl_unlock();
 	cancel_work_sync(&sn->reconcile);
 	ct_sync_rs_net_pre_exit(sn->instance);
+	ct_sync_notifier_release(net);
 	cancel_work_sync(&sn->announce);
 }
 
@@ -120,9 +121,10 @@ static int device_event(struct notifier_block *unused, unsigned long event, void
 	switch (event) {
 	case NETDEV_REGISTER:
 	case NETDEV_UNREGISTER:
+	case NETDEV_CHANGENAME:
+	case NETDEV_CHANGEUPPER:
 		ct_sync_l2drop_device_event(dev, event);
 		fallthrough;
-	case NETDEV_CHANGENAME:
 	case NETDEV_CHANGEMTU:
 	case NETDEV_UP:
 		reconcile_later(dev_net(dev));
@@ -133,26 +135,18 @@ static int device_event(struct notifier_block *unused, unsigned long event, void
 
 static struct notifier_block device_notifier = { .notifier_call = device_event };
 
-static void for_each_net_call(void (*each)(struct net *net))
-{
-	struct net *net;
-
-	down_read(&net_rwsem);
-	for_each_net(net)
-		each(net);
-	up_read(&net_rwsem);
-}
-
 static int module_event(struct notifier_block *unused, unsigned long event, void *data)
 {
 	const struct module *module = data;
+	struct net *net;
 
 	if (strcmp(module->name, CTNETLINK))
 		return NOTIFY_DONE;
-	if (event == MODULE_STATE_COMING)
-		for_each_net_call(ct_sync_notifier_ctnetlink_coming);
-	else
-		for_each_net_call(ct_sync_notifier_ctnetlink_changed);
+	ct_sync_notifier_set_loading(event == MODULE_STATE_COMING);
+	down_read(&net_rwsem);
+	for_each_net(net)
+		ct_sync_notifier_follow(net);
+	up_read(&net_rwsem);
 	return NOTIFY_DONE;
 }
 

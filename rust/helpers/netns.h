@@ -23,6 +23,7 @@ struct ct_sync_net {
 	void *engine;
 	const struct nf_ct_event_notifier *next;
 	bool armed;
+	bool events_held;
 	u8 events_before;
 
 	/* netns.c */
@@ -44,7 +45,8 @@ struct ct_sync_net {
 };
 
 void ct_sync_l2drop_announce(struct work_struct *work);
-void ct_sync_notifier_ctnetlink_coming(struct net *net);
-void ct_sync_notifier_ctnetlink_changed(struct net *net);
+void ct_sync_notifier_release(struct net *net);
+void ct_sync_notifier_set_loading(bool loading);
+void ct_sync_notifier_follow(struct net *net);
 
 #endif /* CT_SYNC_NETNS_H */

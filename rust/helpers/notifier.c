@@ -11,7 +11,8 @@
  * not exported: the only others that write it are ctnetlink's load and unload,
  * about which the module notifier in netns.c tells us before and after.
  *
- * Locks: notifier_mutex, inside pernet_ops_rwsem; nothing inside of it.
+ * Locks: notifier_mutex, inside pernet_ops_rwsem and net_rwsem; inside of it the
+ * mutex of the protocol, whose holders take none of these.
  * After ct_sync_notifier_disarm() no event runs any more (synchronize_rcu).
  */
 #include <linux/mutex.h>
@@ -23,6 +24,7 @@
 #include "netns.h"
 
 static DEFINE_MUTEX(notifier_mutex);
+static bool ctnetlink_loading;
 
 /*
  * Ours comes first: an end of a connection that we must refuse comes again, and
@@ -95,11 +97,14 @@ int ct_sync_notifier_arm(struct net *net, void *engine)
 
 	mutex_lock(&notifier_mutex);
 	if (!sn->armed) {
-		sn->events_before = READ_ONCE(net->ct.sysctl_events);
+		if (!sn->events_held)
+			sn->events_before = READ_ONCE(net->ct.sysctl_events);
+		sn->events_held = true;
 		WRITE_ONCE(net->ct.sysctl_events, 1);
 		WRITE_ONCE(sn->engine, engine);
 		sn->armed = true;
-		wrap(sn);
+		if (!ctnetlink_loading)
+			wrap(sn);
 		err = 0;
 	}
 	mutex_unlock(&notifier_mutex);
@@ -115,38 +120,48 @@ void ct_sync_notifier_disarm(struct net *net)
 		sn->armed = false;
 		unwrap(sn);
 		WRITE_ONCE(sn->engine, NULL);
-		if (READ_ONCE(net->ct.sysctl_events) == 1)
-			WRITE_ONCE(net->ct.sysctl_events, sn->events_before);
 	}
 	mutex_unlock(&notifier_mutex);
 	synchronize_rcu();
 }
 
 /*
- * ctnetlink is about to be loaded: the slot must be empty or its registration
- * warns. Events are missed until it is; ct_sync_notifier_ctnetlink_changed()
- * says so.
+ * Restores the user's setting, when nothing will be armed again: entries that
+ * are made between two engines must have the extension too.
  */
-void ct_sync_notifier_ctnetlink_coming(struct net *net)
+void ct_sync_notifier_release(struct net *net)
 {
 	struct ct_sync_net *sn = ct_sync_pernet(net);
 
 	mutex_lock(&notifier_mutex);
-	if (sn->armed)
-		unwrap(sn);
+	if (sn->events_held && READ_ONCE(net->ct.sysctl_events) == 1)
+		WRITE_ONCE(net->ct.sysctl_events, sn->events_before);
+	sn->events_held = false;
+	mutex_unlock(&notifier_mutex);
+}
+
+/* Whether ctnetlink is between "about to be loaded" and "loaded, failed or gone". */
+void ct_sync_notifier_set_loading(bool loading)
+{
+	mutex_lock(&notifier_mutex);
+	ctnetlink_loading = loading;
 	mutex_unlock(&notifier_mutex);
 }
 
 /*
- * ctnetlink was loaded, failed to load, or is gone: wrap whatever the slot holds
- * now. A pointer kept from before may point into freed text.
+ * Follows ctnetlink in one namespace. While it is being loaded the slot must be
+ * empty, or its registration warns. Afterwards, also when it is gone, whatever
+ * the slot holds then is wrapped: a pointer kept from before may point into
+ * freed text. Events in between were missed.
  */
-void ct_sync_notifier_ctnetlink_changed(struct net *net)
+void ct_sync_notifier_follow(struct net *net)
 {
 	struct ct_sync_net *sn = ct_sync_pernet(net);
 
 	mutex_lock(&notifier_mutex);
-	if (sn->armed) {
+	if (sn->armed && ctnetlink_loading) {
+		unwrap(sn);
+	} else if (sn->armed) {
 		wrap(sn);
 		ct_sync_rs_events_missed(sn->engine);
 	}

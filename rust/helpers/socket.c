@@ -55,8 +55,7 @@ static int configure_v6(struct socket *sock, u32 ifindex, const struct ct_sync_a
 	struct ipv6_mreq membership = { .ipv6mr_ifindex = ifindex };
 
 	memcpy(&membership.ipv6mr_multiaddr, group->bytes, 16);
-	return set_int(sock, SOL_IPV6, IPV6_V6ONLY, 1) ?:
-	       set_int(sock, SOL_IPV6, IPV6_UNICAST_HOPS, HOP_LIMIT) ?:
+	return set_int(sock, SOL_IPV6, IPV6_UNICAST_HOPS, HOP_LIMIT) ?:
 	       set_int(sock, SOL_IPV6, IPV6_MULTICAST_HOPS, HOP_LIMIT) ?:
 	       set_int(sock, SOL_IPV6, IPV6_MULTICAST_LOOP, 0) ?:
 	       set_int(sock, SOL_IPV6, IPV6_MULTICAST_ALL, 0) ?:
@@ -94,6 +93,8 @@ static int bind_any(struct socket *sock, u32 ifindex, u8 family, u16 port)
 	size_t length = write_sockaddr(&storage, 0, &any, port);
 
 	return sock_bindtoindex(sock->sk, ifindex, true) ?:
+	       /* Refused once the socket has a port. */
+	       (family == 6 ? set_int(sock, SOL_IPV6, IPV6_V6ONLY, 1) : 0) ?:
 	       kernel_bind(sock, (struct sockaddr_unsized *)&storage, length);
 }
 

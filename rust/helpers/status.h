@@ -24,7 +24,7 @@ static_assert(__IPS_MAX_BIT <= 32);
 /* IP_CT_TCP_FLAG_BE_LIBERAL was set here, by us: original, reply direction. */
 #define CT_SYNC_GRACE_BIT	34
 #define CT_SYNC_GRACE_MASK	(3UL << CT_SYNC_GRACE_BIT)
-/* Its timeout is not the protocol's: it waits for the primary's word. */
+/* Its timeout is fixed, by us: it waits for the primary's word. */
 #define CT_SYNC_PINNED_BIT	36
 /* The resync or walk that touched it last, 1 to 255; 0 is none. */
 #define CT_SYNC_MARK_SHIFT	40

@@ -68,6 +68,11 @@ void ct_sync_signal_wait(struct ct_sync_signal *signal, u64 timeout_ns)
 		schedule_hrtimeout(&timeout, HRTIMER_MODE_REL);
 	finish_rcuwait(wait);
 	xchg(&signal->raised, 0);
+}
+
+/* Lets others run, in a loop that may be long. */
+void ct_sync_yield(void)
+{
 	cond_resched();
 }
 

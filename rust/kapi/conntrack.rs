@@ -32,7 +32,9 @@ extern "C" {
         entries: *mut Entry,
         entries_max: u32,
         done: *mut bool,
+        mute: *mut bool,
     ) -> u32;
+    fn ct_sync_table_buckets() -> u32;
     fn ct_sync_table_count(net: *mut c_void) -> u32;
     fn ct_sync_table_max(net: *mut c_void) -> u32;
     fn ct_sync_upsert(net: *mut c_void, entry: *const Entry, mark: u8) -> i32;
@@ -121,6 +123,17 @@ pub(crate) struct Cursor {
     size: u32,
 }
 
+/// What a part of a walk has brought.
+pub(crate) struct Walked {
+    /// How many entries were read.
+    pub(crate) count: usize,
+    /// Whether the walk has come to the table's end.
+    pub(crate) done: bool,
+    /// Whether one of them reports no changes: it is older than the module, or a rule restricts
+    /// its events.
+    pub(crate) mute: bool,
+}
+
 /// Which entries are replicated: those that have one of the bits of `mark_mask` in their mark;
 /// all when it is 0.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -159,21 +172,20 @@ impl Conntrack {
         }
     }
 
-    /// Goes on with a walk. Returns how many of `entries` were filled, and whether the walk has
-    /// come to the table's end.
+    /// Goes on with a walk, until `entries` is full or the table ends.
     pub(crate) fn walk(
         self,
         cursor: &mut Cursor,
         mode: WalkMode,
         filter: Filter,
         entries: &mut [Entry],
-    ) -> (usize, bool) {
+    ) -> Walked {
         let (mode, mark) = match mode {
             WalkMode::Unmarked(mark) => (0, mark),
             WalkMode::Dirty => (1, 0),
         };
         let max = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-        let mut done = false;
+        let (mut done, mut mute) = (false, false);
         // SAFETY: By the invariant of `Net`; `entries` has room for `max`.
         let count = unsafe {
             ct_sync_walk(
@@ -185,9 +197,20 @@ impl Conntrack {
                 entries.as_mut_ptr(),
                 max,
                 &raw mut done,
+                &raw mut mute,
             )
         };
-        (count as usize, done)
+        Walked {
+            count: count as usize,
+            done,
+            mute,
+        }
+    }
+
+    /// Buckets of the kernel's hash table. While it is resized, lookups may miss an entry.
+    pub(crate) fn buckets() -> u32 {
+        // SAFETY: Reads a variable.
+        unsafe { ct_sync_table_buckets() }
     }
 
     /// Entries in the namespace's table.
@@ -259,7 +282,8 @@ fn applied(value: i32) -> Applied {
         7 => Applied::NoMemory,
         8 => Applied::UnsupportedProtocol,
         9 => Applied::NatDiverged,
-        11 => Applied::Unchanged,
+        11 => Applied::Busy,
+        12 => Applied::Unchanged,
         _ => Applied::Refused,
     }
 }

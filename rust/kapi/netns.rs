@@ -153,7 +153,10 @@ unsafe extern "C" fn ct_sync_rs_net_init(net: *mut c_void, slot: *mut *mut c_voi
     kernel::error::from_result(|| {
         // INVARIANT: `exit` of this namespace ends the instance (netns.c).
         let net = Net(NonNull::new(net).ok_or(EINVAL)?);
-        let instance: Owned = KBox::new(Instance::new(net)?, GFP_KERNEL)?;
+        let instance = Instance::new(net)?;
+        // Its files hold the instance, so only this ends it.
+        let instance: Owned =
+            KBox::new(instance.clone(), GFP_KERNEL).inspect_err(|_| instance.shut_down())?;
         // SAFETY: The caller lets us write the slot.
         unsafe { slot.write(KBox::into_raw(instance).cast()) };
         Ok(0)

@@ -25,6 +25,7 @@ extern "C" {
     fn ct_sync_thread_should_stop() -> bool;
     fn ct_sync_signal_raise(signal: *mut RawSignal);
     fn ct_sync_signal_wait(signal: *mut RawSignal, timeout_ns: u64);
+    fn ct_sync_yield();
     fn ct_sync_this_cpu() -> u32;
     fn ct_sync_cpus() -> u32;
     fn ct_sync_now_ns() -> u64;
@@ -47,7 +48,12 @@ pub(crate) struct Stop(NotThreadSafe);
 
 impl Stop {
     /// Whether the owner of the thread waits for it to end.
+    ///
+    /// Lets other tasks run first, so that a loop that asks is polite.
     pub(crate) fn should_stop(&self) -> bool {
+        // SAFETY: By the type invariant this is a thread, which may sleep here: `Body::run` calls
+        // this with no lock held.
+        unsafe { ct_sync_yield() };
         // SAFETY: By the type invariant the current task is a kthread.
         unsafe { ct_sync_thread_should_stop() }
     }

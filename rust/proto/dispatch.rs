@@ -246,7 +246,10 @@ impl Node {
 
     /// Counts what became of a record, and notes what this node lacks because of it.
     fn note_applied(&mut self, applied: Applied, now: Time, stats: &Stats) {
-        if matches!(applied, Applied::TableFull | Applied::NoMemory) {
+        if matches!(
+            applied,
+            Applied::TableFull | Applied::NoMemory | Applied::Busy
+        ) {
             self.receiver.lack(now);
         }
         stats.count(match applied {
@@ -261,6 +264,7 @@ impl Node {
             Applied::NoMemory => Counter::EntriesNoMemory,
             Applied::UnsupportedProtocol => Counter::EntriesUnsupportedProtocol,
             Applied::NatDiverged => Counter::EntriesNatDiverged,
+            Applied::Busy => Counter::EntriesBusy,
             Applied::Refused => Counter::EntriesRefused,
         });
     }

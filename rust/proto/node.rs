@@ -110,6 +110,8 @@ pub enum Applied {
     UnsupportedProtocol,
     /// NAT gave another translation.
     NatDiverged,
+    /// Another entry with one of its tuples was on its way out or in, or the table is too dense.
+    Busy,
     /// Refused for another reason.
     Refused,
 }
@@ -233,6 +235,11 @@ impl Node {
     /// Takes note of an epoch that was known before this node was made.
     pub fn raise_epoch(&mut self, known: u64) {
         self.epoch_seen = self.epoch_seen.max(known);
+    }
+
+    /// What the node was told about itself.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The name of the node in the cluster.

@@ -14,6 +14,8 @@ It reads a command a line and answers each with a line: `ok`, maybe with a value
     close FLOW                                          end it
     reset FLOW                                          end a TCP connection by RST
     release PORT                                        end the server's side of all connections to PORT
+    forge FLOW                                          send a TCP segment that is far outside of the window; its own window
+                                                        is 4321, by which rules can tell it
     vrrp NODE INTERFACE                                 send a datagram of protocol 112 to 224.0.0.18
 """
 
@@ -29,6 +31,7 @@ import time
 PATIENCE = 10
 
 flows = {}
+nodes = {}
 held = {}
 words = iter(range(1, sys.maxsize))
 events = selectors.DefaultSelector()
@@ -99,6 +102,7 @@ def open_flow(name, node, protocol, address, port, source_port="0"):
     flow.bind(("", int(source_port)))
     flow.connect((address, int(port)))
     flows[name] = flow
+    nodes[name] = node
 
 
 def send(name):
@@ -145,6 +149,46 @@ def release(port):
         connection.close()
 
 
+def checksum(data):
+    """The checksum of TCP over a segment and its pseudo header."""
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+# linux/tcp.h: how a socket is asked for its sequence numbers.
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
+REPAIR_ON, REPAIR_OFF_QUIETLY = 1, -1
+RECEIVE_QUEUE, SEND_QUEUE = 1, 2
+# Bytes beyond the next one that is expected: more than any window.
+FAR = 1 << 28
+
+
+def sequence_numbers(flow):
+    """What a TCP socket will send next, and what it expects next."""
+    numbers = []
+    flow.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, REPAIR_ON)
+    for queue in SEND_QUEUE, RECEIVE_QUEUE:
+        flow.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, queue)
+        numbers.append(flow.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ) & 0xFFFFFFFF)
+    flow.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF_QUIETLY)
+    return numbers
+
+
+def forge(name):
+    flow = flows[name]
+    sent, received = sequence_numbers(flow)
+    (source, source_port), (target, port) = flow.getsockname(), flow.getpeername()
+    pseudo = socket.inet_aton(source) + socket.inet_aton(target) + struct.pack("!HH", 6, 20)
+    head = struct.pack("!HHIIBBH", source_port, port, (sent + FAR) & 0xFFFFFFFF, received, 5 << 4, 0x10, 4321)
+    right = checksum(pseudo + head + bytes(4))
+    enter(nodes[name])
+    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    raw.sendto(head + struct.pack("!HH", right, 0), (target, 0))
+    raw.close()
+
+
 def vrrp(node, interface):
     enter(node)
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
@@ -155,7 +199,7 @@ def vrrp(node, interface):
 
 COMMANDS = {
     "listen": listen, "open": open_flow, "send": send, "echo": echo, "finish": finish, "close": close, "reset": reset,
-    "release": release, "vrrp": vrrp,
+    "release": release, "forge": forge, "vrrp": vrrp,
 }  # fmt: skip
 
 

@@ -76,47 +76,81 @@ wait_until() {
 # on NODE COMMAND...: runs COMMAND in the node's network.
 on() { ip netns exec "$@"; }
 
-# link NODE INTERFACE SWITCH ADDRESS...: gives NODE an interface that is plugged into the bridge SWITCH.
-link() {
+# Commands of ip(8) that wait for `flush`, by node: one process for many is several times faster than one for each.
+declare -A waiting
+
+# later NODE COMMAND...: has ip(8) do COMMAND in NODE at the next `flush`.
+later() { waiting[$1]+="${*:2}"$'\n'; }
+
+# flush NODE...: does what waits for these nodes.
+flush() {
+	local node commands
+	for node in "$@"; do
+		commands=${waiting[$node]-}
+		waiting[$node]=''
+		ip -n "$node" -batch - <<<"$commands" || return
+	done
+}
+
+# plug NODE INTERFACE SWITCH ADDRESS...: as `link`, at the next `flush` of `switches` and then of NODE.
+plug() {
 	local node=$1 interface=$2 switch=$3 address
 	shift 3
-	ip -n switches link add "$switch.$node" type veth peer name "$interface" netns "$node"
-	ip -n switches link set "$switch.$node" master "$switch" up
+	later switches link add "$switch.$node" type veth peer name "$interface" netns "$node"
+	later switches link set "$switch.$node" master "$switch" up
 	for address in "$@"; do
-		ip -n "$node" address add "$address" dev "$interface"
+		later "$node" address add "$address" dev "$interface"
 	done
-	ip -n "$node" link set "$interface" up
+	later "$node" link set "$interface" up
+}
+
+# link NODE INTERFACE SWITCH ADDRESS...: gives NODE an interface that is plugged into the bridge SWITCH.
+link() {
+	plug "$@"
+	flush switches "$1"
+}
+
+# settings FILE=VALUE...: commands for sh(1) that write files below /proc/sys/net.
+settings() {
+	local pair
+	for pair in "$@"; do
+		echo "echo ${pair#*=} >/proc/sys/net/${pair%%=*}"
+	done
 }
 
 # topology [N]: makes the client, the server, N firewalls (default 2) and their networks.
 topology() {
-	local count=${1:-2} node switch number
+	local count=${1:-2} node switch number=0
 	FIREWALLS=''
 	trap cleanup EXIT
 	for number in $(seq "$count"); do FIREWALLS+=" fw$number"; done
 	for node in switches client server $FIREWALLS; do
 		ip netns add "$node"
-		ip -n "$node" link set lo up
-		on "$node" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+		on "$node" sh -c "$(settings ipv6/conf/all/accept_dad=0 ipv6/conf/default/accept_dad=0)"
+		later "$node" link set lo up
 	done
 	for switch in lan wan sync; do
-		ip -n switches link add "$switch" type bridge forward_delay 0 mcast_snooping 0
-		ip -n switches link set "$switch" up
+		later switches link add "$switch" type bridge forward_delay 0 mcast_snooping 0
+		later switches link set "$switch" up
 	done
-	link client lan lan $CLIENT/24 $CLIENT6/64
-	link server wan wan $SERVER/24 $SERVER6/64
+	plug client lan lan $CLIENT/24 $CLIENT6/64
+	plug server wan wan $SERVER/24 $SERVER6/64
 	number=0
 	for node in $FIREWALLS; do
 		number=$((number + 1))
-		link "$node" lan lan $LAN.$((number + 1))/24 $LAN6:$((number + 1))/64
-		link "$node" wan wan $WAN.$((number + 1))/24 $WAN6:$((number + 1))/64
-		link "$node" sync sync $SYNC.$number/24 $SYNC6:$number/64
-		on "$node" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.ip_nonlocal_bind=1
+		plug "$node" lan lan $LAN.$((number + 1))/24 $LAN6:$((number + 1))/64
+		plug "$node" wan wan $WAN.$((number + 1))/24 $WAN6:$((number + 1))/64
+		plug "$node" sync sync $SYNC.$number/24 $SYNC6:$number/64
+	done
+	later client route add default via $LAN.1
+	later client route add ::/0 via $LAN6:1
+	later server route add $LAN6:/64 via $WAN6:1
+	# shellcheck disable=SC2086 # a list of words
+	flush switches client server $FIREWALLS
+	for node in $FIREWALLS; do
+		on "$node" sh -c "$(settings ipv4/ip_forward=1 ipv6/conf/all/forwarding=1 ipv4/ip_nonlocal_bind=1)"
 		ruleset "$node"
 	done
-	ip -n client route add default via $LAN.1
-	ip -n client -6 route add default via $LAN6:1
-	ip -n server -6 route add $LAN6:/64 via $WAN6:1
 	takeover fw1
 }
 
@@ -153,21 +187,23 @@ takeover() {
 	for node in $FIREWALLS; do
 		[ "$node" = "$1" ] || release "$node"
 	done
-	ip -n "$1" address replace $LAN.1/24 dev lan
-	ip -n "$1" address replace $WAN.1/24 dev wan
-	ip -n "$1" address replace $LAN6:1/64 dev lan
-	ip -n "$1" address replace $WAN6:1/64 dev wan
-	ip -n client neighbour flush dev lan
-	ip -n server neighbour flush dev wan
+	later "$1" address replace $LAN.1/24 dev lan
+	later "$1" address replace $WAN.1/24 dev wan
+	later "$1" address replace $LAN6:1/64 dev lan nodad
+	later "$1" address replace $WAN6:1/64 dev wan nodad
+	later client neighbour flush dev lan
+	later server neighbour flush dev wan
+	flush "$1" client server
 }
 
-# release NODE: takes the virtual addresses away.
+# release NODE: takes the virtual addresses away, where it has them.
 release() {
-	ip -n "$1" address delete $LAN.1/24 dev lan 2>/dev/null
-	ip -n "$1" address delete $WAN.1/24 dev wan 2>/dev/null
-	ip -n "$1" address delete $LAN6:1/64 dev lan 2>/dev/null
-	ip -n "$1" address delete $WAN6:1/64 dev wan 2>/dev/null
-	true
+	later "$1" address delete $LAN.1/24 dev lan
+	later "$1" address delete $WAN.1/24 dev wan
+	later "$1" address delete $LAN6:1/64 dev lan
+	later "$1" address delete $WAN6:1/64 dev wan
+	ip -n "$1" -force -batch - <<<"${waiting[$1]}" 2>/dev/null
+	waiting[$1]=''
 }
 
 # knob NODE NAME [VALUE]: reads or writes one of ct_sync's knobs.

@@ -1,0 +1,87 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The link between the nodes hardly moves: the socket's buffer is full, each send waits until it gives up, and the rings
+# fill. Nothing is lost for good, and neither the module nor the namespace hangs when it goes in that state.
+#
+#   client ── fw1 (primary), fw2 (backup) ── server
+#                  └── tbf ──┘
+#
+# time: 240
+
+. ./lib.sh
+topology
+modprobe sch_tbf || skip "no tbf"
+SINK=$WAN.77
+# A CPU's ring holds 4096 keys.
+FLOWS=6000
+TRIES_MAX=40
+next=1
+limit=$(sysctl -n net.netfilter.nf_conntrack_max)
+
+# flood COUNT: opens new flows through the primary to a host that never answers.
+flood() {
+	on client python3 flood.py $SINK "$1" $next
+	next=$((next + $1))
+}
+
+# stall: slows the link down and has the primary say everything again and again, until its sender is stuck, then fills the
+# ring. Fails when that takes too long.
+stall() {
+	local failed full try
+	failed=$(value fw1 send_failed) full=$(value fw1 events_ring_full)
+	flood 2000
+	on fw1 tc qdisc add dev sync root tbf rate 1kbit burst 2k limit 100m
+	for try in $(seq $TRIES_MAX); do
+		[ "$(value fw1 send_failed)" = "$failed" ] || break
+		knob fw1 resync 1
+	done
+	for try in 1 2 3; do
+		flood $FLOWS
+		[ "$(value fw1 events_ring_full)" = "$full" ] || break
+	done
+	at_least fw1 send_failed $((failed + 1)) && at_least fw1 events_ring_full $((full + 1))
+}
+
+starts() {
+	local node
+	modprobe ct_sync || return
+	for node in fw1 fw2; do
+		knob $node flush_us 0
+		knob $node resync_rate 0
+		knob $node syncdev sync
+	done
+	knob fw1 state 1
+	wait_until is fw2 synced 1
+}
+same_size() { is fw2 table_count "$(value fw1 table_count)"; }
+
+ip -n fw1 neighbour replace $SINK lladdr 02:00:00:00:00:77 dev wan nud permanent
+sysctl -qw net.netfilter.nf_conntrack_max=200000
+on fw1 sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600
+for node in fw1 fw2; do ip -n $node link set sync mtu 576; done
+
+check "ct_sync starts" starts
+check "the sender gets stuck and the ring fills" stall
+check "the primary answers all the same" timeout 10 ip netns exec fw1 cat /proc/net/ct_sync
+on fw1 tc qdisc delete dev sync root
+WAIT_SECONDS=60
+check "the backup is synced again" wait_until is fw2 synced 1
+check "its table has the same size" wait_until same_size
+check "the tables are equal" wait_until same_tables
+on fw1 conntrack -F 2>/dev/null
+check "no end is lost" wait_until hasnt fw2 "dst=$SINK "
+
+check "the sender gets stuck again" stall
+check "the module unloads" timeout 20 modprobe -r ct_sync
+on fw1 tc qdisc delete dev sync root
+on fw1 conntrack -F 2>/dev/null
+
+check "it starts again" starts
+check "the sender gets stuck once more" stall
+ip netns delete fw1
+FIREWALLS=fw2
+check "the namespace goes, with its threads" wait_until eval '[ "$(pgrep -c ct_sync-tx)" = 1 ]'
+check "the backup notices" wait_until is fw2 synced 0
+sysctl -qw net.netfilter.nf_conntrack_max="$limit"
+finish
