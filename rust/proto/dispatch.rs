@@ -173,7 +173,9 @@ impl Node {
 
     /// Deletes what a resync has not told of.
     fn sweep(&mut self, sweep: Sweep, table: &mut impl Table, stats: &Stats) {
-        let swept = u64::from(table.sweep(self.stamp()));
+        let mark = self.stamp(table);
+        let swept = u64::from(table.sweep(mark));
+        self.marks_used = 1;
         stats.add(Counter::EntriesSwept, swept);
         if sweep == Sweep::Scrub {
             stats.add(Counter::ScrubCorrections, swept);
@@ -228,7 +230,8 @@ impl Node {
         stats: &Stats,
     ) -> Applied {
         self.receiver.told();
-        let applied = table.upsert(entry, self.stamp());
+        let mark = self.stamp(table);
+        let applied = table.upsert(entry, mark);
         self.note_applied(applied, now, stats);
         applied
     }

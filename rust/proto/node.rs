@@ -25,6 +25,10 @@ const FRESH_HEARTBEATS: u64 = 3;
 /// Shortest period of heartbeats, so that a wrong setting does not keep the sender busy.
 const HEARTBEAT_MIN_NS: u64 = 10 * NS_PER_MS;
 
+/// Marks that a backup takes without a sweep before it has all stamps taken off: with the few that
+/// a primary takes before a walk is complete there are always some that no entry bears.
+const MARKS_MAX: u8 = 200;
+
 /// What a node is told about itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Config {
@@ -128,6 +132,8 @@ pub trait Table {
     fn delete(&mut self, key: &Key) -> Applied;
     /// Deletes every replicated entry that is not stamped with `mark`; returns how many.
     fn sweep(&mut self, mark: u8) -> u32;
+    /// Takes the stamps off all entries.
+    fn forget_marks(&mut self);
 }
 
 /// One node.
@@ -142,6 +148,8 @@ pub struct Node {
     pub(super) epoch_seen: u64,
     /// Stamp of the latest resync, sent or received, 1 to 255; 0 is left to entries without one.
     pub(super) mark: u8,
+    /// Marks that entries may bear.
+    pub(super) marks_used: u8,
     /// Whether the caller is yet to be told to start a walk.
     pub(super) walk_restart: bool,
     pub(super) frame: FrameBuilder,
@@ -176,6 +184,7 @@ impl Node {
             seq: 0,
             epoch_seen: 0,
             mark: 1,
+            marks_used: 1,
             walk_restart: false,
             frame: FrameBuilder::new(storage.frame, config.frame_max),
             frame_live: false,
@@ -385,8 +394,12 @@ impl Node {
     }
 
     /// The mark for connections that a record tells of now.
-    pub(super) fn stamp(&mut self) -> u8 {
+    pub(super) fn stamp(&mut self, table: &mut impl Table) -> u8 {
         if self.receiver.take_restamp() {
+            if self.marks_used >= MARKS_MAX {
+                table.forget_marks();
+                self.marks_used = 0;
+            }
             self.next_mark();
         }
         self.mark
@@ -395,6 +408,7 @@ impl Node {
     /// The mark after the present one: 1 to 255, then 1 again.
     pub(super) fn next_mark(&mut self) -> u8 {
         self.mark = self.mark.checked_add(1).unwrap_or(1);
+        self.marks_used = self.marks_used.saturating_add(1);
         self.mark
     }
 }

@@ -96,6 +96,7 @@ impl Node {
     pub fn handle_walk_end(&mut self, now: Time) {
         if self.role == Role::Primary {
             self.walker.end(now);
+            self.marks_used = 1;
         }
     }
 

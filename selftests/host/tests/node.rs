@@ -165,6 +165,25 @@ fn a_gap_beyond_the_backlog_leads_to_a_resync() {
 }
 
 #[test]
+fn marks_that_go_round_hide_nothing_from_a_sweep() {
+    let (mut a, mut b, mut now) = pair(1);
+    // Told of with the present mark, and its end is lost for good.
+    a.set(entry(77, 0), now);
+    b.receive(&a.send(now.after(NS_PER_MS)), now);
+    a.table.entries.remove(&entry(77, 0).key);
+    for _ in 0..255 {
+        // Takes a mark each time, and no resync comes.
+        b.node.request_walk(&b.stats);
+        a.set(entry(1, 1), now);
+        now = now.after(NS_PER_MS);
+        b.receive(&a.send(now), now);
+    }
+    talk(&mut [&mut a, &mut b], &mut now, 2000);
+    assert_eq!(b.contents(), a.contents());
+    assert_eq!(b.count(Counter::EntriesSwept), 1);
+}
+
+#[test]
 fn of_eight_backups_with_the_same_gap_one_asks() {
     let (mut a, mut now) = (Host::new(config(1)), Time(NS_PER_S));
     let mut backups: Vec<_> = (2..10).map(|id| Host::new(config(id))).collect();

@@ -111,4 +111,8 @@ impl Table for SimTable {
             .retain(|_, slot| !slot.replicated || slot.mark == mark);
         (before - self.slots.len()) as u32
     }
+
+    fn forget_marks(&mut self) {
+        self.slots.values_mut().for_each(|slot| slot.mark = 0);
+    }
 }

@@ -51,6 +51,10 @@ impl Table for MapTable {
         self.entries.retain(|_, &mut (_, m)| m == mark);
         (before - self.entries.len()) as u32
     }
+
+    fn forget_marks(&mut self) {
+        self.entries.values_mut().for_each(|(_, mark)| *mark = 0);
+    }
 }
 
 /// Settings of node `node_id` of cluster 1.
