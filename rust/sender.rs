@@ -22,6 +22,8 @@ use crate::stats::Counter;
 
 /// Keys looked up in one round.
 const ROUND_MAX: usize = 256;
+/// Keys that are told of anew in one round: on a link that hardly moves each frame takes its time.
+const REPAIRS_MAX: usize = 64;
 /// Entries that a walk reads at once: what one round of a walk may take.
 const WALK_MAX: usize = 64;
 /// Longest sleep, in nanoseconds.
@@ -198,7 +200,7 @@ impl Sender {
 
     /// Tells anew of what backups have lost.
     fn repair(&self, node: &mut NodeGuard<'_>) -> bool {
-        for _ in 0..ROUND_MAX {
+        for _ in 0..REPAIRS_MAX {
             self.make_room(node);
             let Some(key) = node.poll_repair(thread::now(), &self.engine.stats) else {
                 return false;

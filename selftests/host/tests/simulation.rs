@@ -18,7 +18,7 @@ fn options(seed: u64) -> Options {
 
 #[test]
 fn every_cluster_comes_to_rest_with_equal_tables() {
-    if let Err(why) = run_seeds(seeds(2000), options) {
+    if let Err(why) = run_seeds(seeds(3000), options) {
         panic!("{why}");
     }
 }
