@@ -269,7 +269,8 @@ impl Sender {
             self.entries.get_mut(..budget).unwrap_or_default(),
         );
         for entry in self.entries.iter().take(walked.count) {
-            if entry.has & Entry::WITHDRAWN != 0 {
+            // What an event waits for is no find of the walk's.
+            if entry.has & (Entry::WITHDRAWN | Entry::DIRTY) != 0 {
                 self.tell_read(node, entry);
                 continue;
             }

@@ -176,11 +176,9 @@ static void read_entry(struct nf_conn *ct, struct ct_sync_entry *entry)
 static int read_truth(struct net *net, struct nf_conn *ct, u32 mark_mask,
 		      struct ct_sync_entry *entry)
 {
+	/* A full barrier, which pairs with the one of ct_sync_mark_dirty(). */
+	bool dirty = test_and_clear_bit(CT_SYNC_DIRTY_BIT, &ct->status);
 	int found;
-
-	clear_bit(CT_SYNC_DIRTY_BIT, &ct->status);
-	/* Pairs with the test_and_set_bit() of ct_sync_mark_dirty(). */
-	smp_mb__after_atomic();
 
 	found = selected(net, ct, mark_mask);
 	if (found != CT_SYNC_PRESENT)
@@ -196,6 +194,8 @@ static int read_truth(struct net *net, struct nf_conn *ct, u32 mark_mask,
 	if (nf_ct_is_dying(ct))
 		return CT_SYNC_ABSENT;
 	read_entry(ct, entry);
+	if (dirty)
+		entry->has |= CT_SYNC_WAS_DIRTY;
 	return CT_SYNC_PRESENT;
 }
 

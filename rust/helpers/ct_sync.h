@@ -50,6 +50,7 @@ struct ct_sync_window {
 #define CT_SYNC_HAS_TCP		1
 #define CT_SYNC_HAS_TCP_WINDOW	2
 #define CT_SYNC_HAS_SCTP	4
+#define CT_SYNC_WAS_DIRTY	0x40
 #define CT_SYNC_IS_WITHDRAWN	0x80
 
 struct ct_sync_entry {

@@ -165,6 +165,8 @@ pub struct Node {
     pub(super) heartbeat_at: Time,
     /// When a heartbeat is due because data frames have ceased, and how long that took.
     pub(super) tail: Option<(Time, u64)>,
+    /// Whether a data frame was sent since the node was last idle.
+    pub(super) busy: bool,
     /// What was last said about being synced.
     pub(super) was_synced: bool,
     pub(super) table_count: u32,
@@ -196,6 +198,7 @@ impl Node {
             peers: Peers::new(storage.peers),
             heartbeat_at: Time::ZERO,
             tail: None,
+            busy: false,
             was_synced: false,
             table_count: 0,
             table_max: 0,
@@ -329,7 +332,7 @@ impl Node {
             self.role = Role::Backup;
             self.walker.reset();
             self.backlog.clear();
-            self.tail = None;
+            (self.tail, self.busy) = (None, false);
             self.receiver.follow(self.stream, stats);
             self.heartbeat_at = Time::ZERO;
             self.peers.forget_rivals();
@@ -357,7 +360,7 @@ impl Node {
         self.seq = 0;
         self.frame.clear();
         self.backlog.clear();
-        self.tail = None;
+        (self.tail, self.busy) = (None, false);
         self.walker.reset();
         self.walker.want();
         // The fence after a demotion: only a newer stream than one's own is followed.

@@ -134,7 +134,10 @@ impl Node {
     /// none.
     pub fn poll_transmit(&mut self, now: Time, stats: &Stats) -> Option<&[u8]> {
         self.watch_sync(now);
-        let due = self.due(now, stats)?;
+        let Some(due) = self.due(now, stats) else {
+            self.note_idle(now);
+            return None;
+        };
         stats.count(Counter::FramesSent);
         match due {
             Due::Data => self.send_data(now, stats),
@@ -176,6 +179,14 @@ impl Node {
     fn skip_seq(&mut self) {
         self.seq = self.seq.saturating_add(1);
         self.backlog.store_gone(self.seq);
+    }
+
+    /// Plans the heartbeat that tells of a lost tail. The time begins when there is nothing to send
+    /// any more: on a link that hardly moves each frame takes longer than that.
+    fn note_idle(&mut self, now: Time) {
+        if core::mem::take(&mut self.busy) {
+            self.tail = Some((now.after(TAIL_NS), TAIL_NS));
+        }
     }
 
     /// When the next heartbeat is due.
@@ -229,7 +240,7 @@ impl Node {
     fn send_data(&mut self, now: Time, stats: &Stats) -> Option<&[u8]> {
         self.seq = self.seq.saturating_add(1);
         if core::mem::take(&mut self.frame_live) {
-            self.tail = Some((now.after(TAIL_NS), TAIL_NS));
+            (self.tail, self.busy) = (None, true);
         }
         self.walker.note_sent();
         let header = Header {
