@@ -140,7 +140,7 @@ impl Node {
         };
         stats.count(Counter::FramesSent);
         match due {
-            Due::Data => self.send_data(now, stats),
+            Due::Data => self.send_data(stats),
             Due::Heartbeat => self.send_heartbeat(now, stats),
             Due::Nack(nack) => self.send_control(Kind::Nack, now, |node, w| {
                 nack.encode(node.receiver.missing(), w);
@@ -237,7 +237,7 @@ impl Node {
     }
 
     /// Numbers the frame that is being filled.
-    fn send_data(&mut self, now: Time, stats: &Stats) -> Option<&[u8]> {
+    fn send_data(&mut self, stats: &Stats) -> Option<&[u8]> {
         self.seq = self.seq.saturating_add(1);
         if core::mem::take(&mut self.frame_live) {
             (self.tail, self.busy) = (None, true);
