@@ -40,6 +40,10 @@ pub(crate) enum Id {
     Resync,
     /// Records per second of a full resync; 0 is unlimited.
     ResyncRate,
+    /// Time in which a scrub goes through the whole table, in seconds; 0 is no scrub.
+    ScrubInterval,
+    /// Frames that can be repaired.
+    Backlog,
     /// Longest time that a record waits for others, in microseconds.
     FlushUs,
     /// Period of heartbeats, in milliseconds.
@@ -120,7 +124,7 @@ const fn text(id: Id, name: &'static CStr, access: Access) -> Knob {
 }
 
 /// All knobs.
-pub(crate) const KNOBS: [Knob; 15] = [
+pub(crate) const KNOBS: [Knob; 17] = [
     text(Id::Syncdev, c"syncdev", Access::ReadWrite),
     text(Id::State, c"state", Access::ReadWrite),
     text(Id::Synced, c"synced", Access::Read),
@@ -133,6 +137,8 @@ pub(crate) const KNOBS: [Knob; 15] = [
     number(Id::Port, c"port", 1, 65535, 3781),
     text(Id::Resync, c"resync", Access::Write),
     number(Id::ResyncRate, c"resync_rate", 0, 10_000_000, 20_000),
+    number(Id::ScrubInterval, c"scrub_interval", 0, 86_400, 300),
+    number(Id::Backlog, c"backlog", 0, 16_384, 1024),
     number(Id::FlushUs, c"flush_us", 0, 1_000_000, 1000),
     number(Id::HeartbeatMs, c"heartbeat_ms", 50, 60_000, 1000),
     number(Id::TcpGrace, c"tcp_grace", 0, 86_400, 120),
@@ -234,6 +240,7 @@ impl Settings {
         for id in [
             Id::L2drop,
             Id::ResyncRate,
+            Id::ScrubInterval,
             Id::FlushUs,
             Id::HeartbeatMs,
             Id::TcpGrace,

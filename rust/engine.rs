@@ -21,7 +21,7 @@ use crate::kapi::socket::Socket;
 use crate::kapi::thread::{self, Signal};
 use crate::proto::entry::FAMILY_V6;
 use crate::proto::time::{NS_PER_MS, NS_PER_S};
-use crate::proto::{self, Key, Node, Peer, Storage, Time, PEERS_MAX};
+use crate::proto::{self, backlog_bytes, BacklogFrame, Key, Node, Peer, Storage, Time, PEERS_MAX};
 use crate::queue::{Consumer, Queue, Slot};
 use crate::stats::{Counter, Stats};
 
@@ -283,7 +283,7 @@ impl Engine {
             return;
         }
         self.stats.count(Counter::EventsMissed);
-        self.node.lock().request_walk();
+        self.node.lock().request_walk(&self.stats);
         self.wake();
     }
 
@@ -321,10 +321,14 @@ fn new_node(device: Device, settings: &Settings, random_id: u32) -> Result<Node>
         flush: 0,
         heartbeat: 0,
         resync_rate: 0,
+        scrub_interval: 0,
     };
+    let backlog = settings.unsigned(Id::Backlog) as usize;
     let storage = Storage {
         frame: Buffer::from_fn(frame_max, || 0)?,
         peers: Buffer::from_fn(PEERS_MAX, Peer::default)?,
+        backlog: Buffer::from_fn(backlog, BacklogFrame::default)?,
+        backlog_bytes: Buffer::from_fn(backlog * backlog_bytes(frame_max), || 0)?,
     };
     Ok(Node::new(soft_config(config, settings), storage))
 }
@@ -335,6 +339,7 @@ fn soft_config(config: proto::Config, settings: &Settings) -> proto::Config {
         flush: u64::from(settings.unsigned(Id::FlushUs)) * 1000,
         heartbeat: u64::from(settings.unsigned(Id::HeartbeatMs)) * NS_PER_MS,
         resync_rate: settings.unsigned(Id::ResyncRate),
+        scrub_interval: u64::from(settings.unsigned(Id::ScrubInterval)) * NS_PER_S,
         ..config
     }
 }

@@ -349,7 +349,8 @@ fn is_synced(control: &Control) -> bool {
 /// Starts a full resync: as the primary to all, as a backup by asking for one.
 fn resync(control: &Control) -> Result {
     let running = control.running.as_ref().ok_or(ENODEV)?;
-    running.engine.node.lock().request_walk();
-    running.engine.wake();
+    let engine = &running.engine;
+    engine.node.lock().request_walk(&engine.stats);
+    engine.wake();
     Ok(())
 }

@@ -22,6 +22,8 @@ use crate::stats::Counter;
 
 /// Keys looked up in one round.
 const ROUND_MAX: usize = 256;
+/// Keys that are told of anew in one round: on a link that hardly moves each frame takes its time.
+const REPAIRS_MAX: usize = 64;
 /// Entries that a walk reads at once: what one round of a walk may take.
 const WALK_MAX: usize = 64;
 /// Longest sleep, in nanoseconds.
@@ -124,9 +126,10 @@ impl Sender {
             Role::Primary => {
                 self.watch(&mut node);
                 let queued = self.drain(&mut node);
+                let repaired = self.repair(&mut node);
                 let scanned = self.run_scan(&mut node);
                 let walked = self.run_walk(&mut node);
-                queued || scanned || walked
+                queued || repaired || scanned || walked
             }
             Role::Backup => self.discard(),
         };
@@ -147,7 +150,7 @@ impl Sender {
         }
         if self.mute_walk.is_some_and(|at| at <= thread::now()) {
             self.mute_walk = None;
-            node.request_walk();
+            node.request_walk(&self.engine.stats);
         }
     }
 
@@ -195,6 +198,22 @@ impl Sender {
         self.tell_truth(node, truth);
     }
 
+    /// Tells anew of what backups have lost.
+    fn repair(&self, node: &mut NodeGuard<'_>) -> bool {
+        for _ in 0..REPAIRS_MAX {
+            self.make_room(node);
+            let Some(key) = node.poll_repair(thread::now(), &self.engine.stats) else {
+                return false;
+            };
+            match self.engine.table.snapshot(&key, self.engine.filter) {
+                Found::Present(entry) => self.tell_truth(node, Truth::Present(&entry)),
+                // What is not replicated is not there for the backups.
+                _ => self.tell_truth(node, Truth::Absent(&key)),
+            }
+        }
+        true
+    }
+
     fn tell_truth(&self, node: &mut NodeGuard<'_>, truth: Truth<'_>) {
         self.make_room(node);
         node.handle_truth(truth, thread::now(), &self.engine.stats);
@@ -235,7 +254,7 @@ impl Sender {
     /// Goes on with the walk of a full resync, as fast as the protocol allows.
     fn run_walk(&mut self, node: &mut NodeGuard<'_>) -> bool {
         let now = thread::now();
-        let Some(walk) = node.poll_walk(now) else {
+        let Some(walk) = node.poll_walk(now, &self.engine.stats) else {
             return false;
         };
         if walk.restart {
@@ -250,7 +269,8 @@ impl Sender {
             self.entries.get_mut(..budget).unwrap_or_default(),
         );
         for entry in self.entries.iter().take(walked.count) {
-            if entry.has & Entry::WITHDRAWN != 0 {
+            // What an event waits for is no find of the walk's.
+            if entry.has & (Entry::WITHDRAWN | Entry::DIRTY) != 0 {
                 self.tell_read(node, entry);
                 continue;
             }
@@ -259,8 +279,7 @@ impl Sender {
         }
         self.mute |= walked.mute;
         if walked.done {
-            self.make_room(node);
-            node.handle_walk_end(now, &self.engine.stats);
+            node.handle_walk_end(now);
             self.mute_walk = self.mute.then(|| now.after(MUTE_WALK_NS));
         }
         true

@@ -17,4 +17,8 @@ impl Table for Conntrack {
     fn sweep(&mut self, mark: u8) -> u32 {
         Conntrack::sweep(*self, mark)
     }
+
+    fn forget_marks(&mut self) {
+        Conntrack::forget_marks(*self);
+    }
 }

@@ -228,6 +228,58 @@ static int insert(struct net *net, const struct ct_sync_entry *entry, u8 mark)
 	return CT_SYNC_INSERTED;
 }
 
+/* Flags that change with packets of which no event tells; nobody misses them. */
+#define TCP_FLAGS_SILENT (IP_CT_TCP_FLAG_MAXACK_SET | IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED | \
+			  IP_CT_EXP_CHALLENGE_ACK)
+
+static bool tcp_is_as(struct nf_conn *ct, const struct ct_sync_entry *entry)
+{
+	unsigned long grace = READ_ONCE(ct->status) >> CT_SYNC_GRACE_BIT;
+	const struct ip_ct_tcp *tcp = &ct->proto.tcp;
+	bool same;
+	int dir;
+
+	spin_lock_bh(&ct->lock);
+	same = tcp->state == entry->state;
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
+		u8 flags = tcp->seen[dir].flags;
+
+		if (grace & BIT(dir))
+			flags &= ~IP_CT_TCP_FLAG_BE_LIBERAL;
+		same &= !((flags ^ entry->tcp_flags[dir]) & ~TCP_FLAGS_SILENT) &&
+			tcp->seen[dir].td_scale == entry->tcp_scale[dir];
+	}
+	spin_unlock_bh(&ct->lock);
+	return same;
+}
+
+static bool sctp_is_as(const struct nf_conn *ct, const struct ct_sync_entry *entry)
+{
+#ifdef CONFIG_NF_CT_PROTO_SCTP
+	return ct->proto.sctp.state == entry->state &&
+	       ct->proto.sctp.vtag[0] == htonl(entry->sctp_vtag[0]) &&
+	       ct->proto.sctp.vtag[1] == htonl(entry->sctp_vtag[1]);
+#else
+	return true;
+#endif
+}
+
+/* Whether write_state() would change nothing that matters; timeouts and windows do not. */
+static bool is_as(struct nf_conn *ct, const struct ct_sync_entry *entry)
+{
+	u32 rising = entry->status & (IPS_SEEN_REPLY | IPS_ASSURED | IPS_FIXED_TIMEOUT);
+
+	if (~READ_ONCE(ct->status) & rising)
+		return false;
+#ifdef CONFIG_NF_CONNTRACK_MARK
+	if (READ_ONCE(ct->mark) != entry->mark)
+		return false;
+#endif
+	if (entry->has & CT_SYNC_HAS_TCP)
+		return tcp_is_as(ct, entry);
+	return !(entry->has & CT_SYNC_HAS_SCTP) || sctp_is_as(ct, entry);
+}
+
 /*
  * Whether an entry is the copy of the same connection, so that an update will
  * do. One that has seen more than the record says is of an older connection
@@ -242,20 +294,22 @@ static bool is_same(const struct nf_conn *ct, u8 dir, const struct ct_sync_entry
 	       !(status & ~entry->status & (IPS_SEEN_REPLY | IPS_ASSURED));
 }
 
-static bool update(struct net *net, const struct ct_sync_entry *entry, u8 mark)
+/* Updates the copy of the connection; CT_SYNC_NOT_THERE when there is none. */
+static int update(struct net *net, const struct ct_sync_entry *entry, u8 mark)
 {
+	int applied = CT_SYNC_NOT_THERE;
 	struct nf_conn *ct;
-	bool same;
 	u8 dir;
 
 	ct = ct_sync_find(net, &entry->key, &entry->key.original, &dir);
 	if (!ct)
-		return false;
-	same = is_same(ct, dir, entry);
-	if (same)
+		return CT_SYNC_NOT_THERE;
+	if (is_same(ct, dir, entry)) {
+		applied = is_as(ct, entry) ? CT_SYNC_UNCHANGED : CT_SYNC_UPDATED;
 		write_state(ct, entry, mark);
+	}
 	nf_ct_put(ct);
-	return same;
+	return applied;
 }
 
 /*
@@ -322,8 +376,9 @@ int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark)
 		return CT_SYNC_UNSUPPORTED_PROTOCOL;
 	if (is_local(net, entry))
 		return CT_SYNC_CONFLICT;
-	if (update(net, entry, mark))
-		return CT_SYNC_UPDATED;
+	applied = update(net, entry, mark);
+	if (applied != CT_SYNC_NOT_THERE)
+		return applied;
 
 	do {
 		if (!make_room(net, entry, &replaced))

@@ -176,11 +176,9 @@ static void read_entry(struct nf_conn *ct, struct ct_sync_entry *entry)
 static int read_truth(struct net *net, struct nf_conn *ct, u32 mark_mask,
 		      struct ct_sync_entry *entry)
 {
+	/* A full barrier, which pairs with the one of ct_sync_mark_dirty(). */
+	bool dirty = test_and_clear_bit(CT_SYNC_DIRTY_BIT, &ct->status);
 	int found;
-
-	clear_bit(CT_SYNC_DIRTY_BIT, &ct->status);
-	/* Pairs with the test_and_set_bit() of ct_sync_mark_dirty(). */
-	smp_mb__after_atomic();
 
 	found = selected(net, ct, mark_mask);
 	if (found != CT_SYNC_PRESENT)
@@ -196,12 +194,19 @@ static int read_truth(struct net *net, struct nf_conn *ct, u32 mark_mask,
 	if (nf_ct_is_dying(ct))
 		return CT_SYNC_ABSENT;
 	read_entry(ct, entry);
+	if (dirty)
+		entry->has |= CT_SYNC_WAS_DIRTY;
 	return CT_SYNC_PRESENT;
+}
+
+static bool is_there(const struct nf_conn *ct)
+{
+	return nf_ct_is_confirmed(ct) && !nf_ct_is_dying(ct);
 }
 
 static bool is_alive(const struct nf_conn *ct)
 {
-	return nf_ct_is_confirmed(ct) && !nf_ct_is_dying(ct) && !nf_ct_is_expired(ct);
+	return is_there(ct) && !nf_ct_is_expired(ct);
 }
 
 /* The truth about a key, now. Returns enum ct_sync_found. */
@@ -237,6 +242,19 @@ static void read_withdrawn(const struct nf_conn *ct, struct ct_sync_entry *entry
 }
 
 /*
+ * An entry that has expired is over, though its end may not be told of until
+ * somebody stumbles upon it: peers are told now, lest a sweep finds their copy.
+ */
+static int read_walked(struct net *net, struct nf_conn *ct, u32 mark_mask,
+		       struct ct_sync_entry *entry)
+{
+	if (!nf_ct_is_expired(ct))
+		return read_truth(net, ct, mark_mask, entry);
+	return test_and_clear_bit(CT_SYNC_SHARED_BIT, &ct->status) ?
+	       CT_SYNC_WITHDRAWN : CT_SYNC_ABSENT;
+}
+
+/*
  * Whether an entry does not report all events: it was made while nobody
  * listened, or a rule ("ct event set") restricts it. This cannot be changed any
  * more once the entry is confirmed.
@@ -265,12 +283,12 @@ static bool walk_bucket(struct net *net, u32 bucket, int mode, u8 mark, u32 mark
 		int found;
 
 		if (NF_CT_DIRECTION(h) != IP_CT_DIR_ORIGINAL ||
-		    !net_eq(nf_ct_net(ct), net) || !is_alive(ct) ||
+		    !net_eq(nf_ct_net(ct), net) || !is_there(ct) ||
 		    !is_wanted(ct, mode, mark))
 			continue;
 		if (*count == entries_max)
 			return false;
-		found = read_truth(net, ct, mark_mask, &entries[*count]);
+		found = read_walked(net, ct, mark_mask, &entries[*count]);
 		if (found == CT_SYNC_WITHDRAWN)
 			read_withdrawn(ct, &entries[*count]);
 		else if (found != CT_SYNC_PRESENT)

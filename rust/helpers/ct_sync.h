@@ -50,6 +50,7 @@ struct ct_sync_window {
 #define CT_SYNC_HAS_TCP		1
 #define CT_SYNC_HAS_TCP_WINDOW	2
 #define CT_SYNC_HAS_SCTP	4
+#define CT_SYNC_WAS_DIRTY	0x40
 #define CT_SYNC_IS_WITHDRAWN	0x80
 
 struct ct_sync_entry {
@@ -130,6 +131,7 @@ enum ct_sync_applied {
 	CT_SYNC_NAT_DIVERGED = 9,
 	CT_SYNC_REFUSED = 10,
 	CT_SYNC_BUSY = 11,
+	CT_SYNC_UNCHANGED = 12,
 };
 
 int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark);

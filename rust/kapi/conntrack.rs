@@ -283,6 +283,7 @@ fn applied(value: i32) -> Applied {
         8 => Applied::UnsupportedProtocol,
         9 => Applied::NatDiverged,
         11 => Applied::Busy,
+        12 => Applied::Unchanged,
         _ => Applied::Refused,
     }
 }

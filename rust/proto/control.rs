@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The payloads of frames that are not numbered: heartbeats and requests (§6, §7).
+//! The payloads of frames that are not numbered: heartbeats, NACKs and requests (§6, §7, §8).
 
 use super::bytes::{Reader, Writer};
+use super::gaps::Range;
 use super::stream::Stream;
 
 /// Length of a heartbeat's fixed part in bytes.
@@ -11,6 +12,8 @@ const HEARTBEAT_LEN: usize = 32;
 pub const HEARD_MAX: usize = 32;
 /// Bytes that a heartbeat takes for each peer it names.
 const HEARD_LEN: usize = 8;
+/// Ranges that one NACK names at most, so that it fits any MTU.
+pub const NACK_RANGES_MAX: usize = 16;
 /// Longest payload of a frame that is not numbered, in bytes.
 pub(super) const CONTROL_MAX: usize = HEARTBEAT_LEN + HEARD_MAX * HEARD_LEN;
 
@@ -93,20 +96,64 @@ impl Iterator for HeardIter<'_> {
     }
 }
 
+/// The fixed part of a NACK: a backup reports numbers that it lacks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Nack {
+    /// The stream in which they are missing.
+    pub stream: Stream,
+    /// Highest number of that stream that the sender knows to have been used.
+    pub taken: u64,
+}
+
+impl Nack {
+    /// Writes the payload of a NACK that names `missing`.
+    pub(super) fn encode(&self, missing: &[Range], w: &mut Writer<'_>) {
+        put_stream(w, &self.stream);
+        w.u64(self.taken);
+        for range in missing.iter().take(NACK_RANGES_MAX) {
+            range.put(w);
+        }
+    }
+
+    /// Splits the payload of a NACK; `None` if it is too short.
+    pub fn decode(payload: &[u8]) -> Option<(Nack, RangeIter<'_>)> {
+        let mut r = Reader(payload);
+        let nack = Nack {
+            stream: take_stream(&mut r)?,
+            taken: r.u64()?,
+        };
+        Some((nack, RangeIter(r, NACK_RANGES_MAX)))
+    }
+}
+
+/// The ranges that a NACK names; it ends at one that is malformed.
+#[derive(Clone, Copy)]
+pub struct RangeIter<'a>(Reader<'a>, usize);
+
+impl Iterator for RangeIter<'_> {
+    type Item = Range;
+
+    fn next(&mut self) -> Option<Range> {
+        self.1 = self.1.checked_sub(1)?;
+        Range::take(&mut self.0)
+    }
+}
+
 /// A backup asks for a full resync.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ResyncRequest {
     /// The stream that is asked for; [`Stream::NONE`] asks every primary.
     pub stream: Stream,
-    /// Generation of the last BEGIN of that stream that the sender has seen, 0 if none.
-    pub seen: u32,
+    /// Number of that stream from which on the sender can do without having been told before: a
+    /// resync that begins there or later is of use. 0 if it knows no number yet.
+    pub from: u64,
 }
 
 impl ResyncRequest {
     /// Writes the payload of a request.
     pub(super) fn encode(&self, w: &mut Writer<'_>) {
         put_stream(w, &self.stream);
-        w.u32(self.seen);
+        w.u64(self.from);
     }
 
     /// Reads the payload of a request; `None` if it is too short.
@@ -114,7 +161,7 @@ impl ResyncRequest {
         let mut r = Reader(payload);
         Some(ResyncRequest {
             stream: take_stream(&mut r)?,
-            seen: r.u32()?,
+            from: r.u64()?,
         })
     }
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a node does with a frame: checks it, learns from it, applies it (§5, §6, §7).
+//! What a node does with a frame: checks it, learns from it, applies it (§5 to §8).
 
 use super::address::Address;
-use super::control::{Heartbeat, ResyncRequest};
+use super::control::{Heartbeat, Nack, RangeIter, ResyncRequest};
+use super::entry::{Entry, Key};
 use super::header::{Header, Kind};
 use super::node::{Applied, Node, Table};
 use super::notices::Notice;
 use super::peers::Unknown;
+use super::receiver::Sweep;
 use super::record::{Record, Records};
 use super::stream::{Role, Standing, Stream};
 use super::time::Time;
@@ -29,6 +31,7 @@ impl Node {
         if let Err(reason) = self.receive(frame, from, now, table, stats) {
             stats.count(reason);
         }
+        stats.add(Counter::ScrubCorrections, self.suspects.judge(now));
         self.watch_sync(now);
     }
 
@@ -57,14 +60,18 @@ impl Node {
                     self.note_heard(header.node_id, peer.node_id, peer.age_ms, now);
                 }
                 stats.count(Counter::HeartbeatsReceived);
-                self.handle_heartbeat(&header, &heartbeat, stats)
+                self.handle_heartbeat(&header, &heartbeat, now, stats)
             }
             Kind::ResyncRequest => {
                 let request = ResyncRequest::decode(payload).ok_or(Counter::FramesShort)?;
                 self.meet(&header, from, now, stats)?;
                 self.handle_request(&request, now, stats)
             }
-            Kind::Nack | Kind::Repair => Err(Counter::FramesUnknownKind),
+            Kind::Nack => {
+                let (nack, missing) = Nack::decode(payload).ok_or(Counter::FramesShort)?;
+                self.meet(&header, from, now, stats)?;
+                self.handle_nack(&nack, missing, now, stats)
+            }
         }
     }
 
@@ -125,6 +132,7 @@ impl Node {
             self.note_rival(header.node_id, stats);
         } else if self.receiver.standing(&stream) == Standing::Newer {
             self.receiver.follow(stream, stats);
+            self.suspects.clear();
             self.notices.rearm();
         }
     }
@@ -157,7 +165,21 @@ impl Node {
         for body in records {
             self.apply(body, now, table, stats);
         }
+        if let Some(sweep) = self.receiver.finish(now, stats) {
+            self.sweep(sweep, table, stats);
+        }
         Ok(())
+    }
+
+    /// Deletes what a resync has not told of.
+    fn sweep(&mut self, sweep: Sweep, table: &mut impl Table, stats: &Stats) {
+        let mark = self.stamp(table);
+        let swept = u64::from(table.sweep(mark));
+        self.marks_used = 1;
+        stats.add(Counter::EntriesSwept, swept);
+        if sweep == Sweep::Scrub {
+            stats.add(Counter::ScrubCorrections, swept);
+        }
     }
 
     /// Checks that a stream is the one that is followed.
@@ -176,22 +198,52 @@ impl Node {
         stats.add(Counter::RecordsUnknownAttribute, u64::from(unknown));
         match record {
             Some(Record::Upsert(entry)) => {
+                self.upsert(&entry, now, table, stats);
+                self.suspects.explain(&entry.key);
+            }
+            Some(Record::Walked(entry)) => {
+                let applied = self.upsert(&entry, now, table, stats);
+                self.suspect(&entry.key, applied, now, stats);
+            }
+            Some(Record::Delete(key)) => {
                 self.receiver.told();
-                self.note_applied(table.upsert(&entry, self.mark), now, stats);
+                self.note_applied(table.delete(&key), now, stats);
+                self.suspects.explain(&key);
             }
-            Some(Record::Delete(key)) => self.note_applied(table.delete(&key), now, stats),
-            Some(Record::ResyncBegin { generation }) => {
-                self.next_mark();
-                self.receiver.begin(generation, now, stats);
+            Some(Record::ResyncBegin { generation, scrub }) => {
+                self.receiver.begin(generation, scrub);
             }
-            Some(Record::ResyncEnd { generation, count }) => {
-                if self.receiver.end(generation, count, now, stats) {
-                    let swept = table.sweep(self.mark);
-                    stats.add(Counter::EntriesSwept, u64::from(swept));
-                }
-            }
+            Some(Record::ResyncEnd(end)) => self.receiver.end(end),
+            Some(Record::Repaired(range)) => self.receiver.repaired(range, stats),
+            Some(Record::Gone(range)) => self.receiver.gone(range, stats),
             Some(Record::Unknown) => stats.count(Counter::RecordsUnknownType),
             None => stats.count(Counter::RecordsMalformed),
+        }
+    }
+
+    /// Makes the table hold an entry.
+    fn upsert(
+        &mut self,
+        entry: &Entry,
+        now: Time,
+        table: &mut impl Table,
+        stats: &Stats,
+    ) -> Applied {
+        self.receiver.told();
+        let mark = self.stamp(table);
+        let applied = table.upsert(entry, mark);
+        self.note_applied(applied, now, stats);
+        applied
+    }
+
+    /// Notes a difference that a scrub has found.
+    fn suspect(&mut self, key: &Key, applied: Applied, now: Time, stats: &Stats) {
+        let different = matches!(
+            applied,
+            Applied::Inserted | Applied::Updated | Applied::ReplacedLocal
+        );
+        if different && self.receiver.scrubs() {
+            stats.add(Counter::ScrubCorrections, self.suspects.add(key, now));
         }
     }
 
@@ -206,6 +258,7 @@ impl Node {
         stats.count(match applied {
             Applied::Inserted => Counter::EntriesInserted,
             Applied::Updated => Counter::EntriesUpdated,
+            Applied::Unchanged => Counter::EntriesUnchanged,
             Applied::Deleted => Counter::EntriesDeleted,
             Applied::Absent => Counter::EntriesDeleteAbsent,
             Applied::ReplacedLocal => Counter::EntriesReplacedLocal,
@@ -249,12 +302,13 @@ impl Node {
         &mut self,
         header: &Header,
         heartbeat: &Heartbeat,
+        now: Time,
         stats: &Stats,
     ) -> Result<(), Counter> {
         match (self.role, header.role()) {
             (Role::Backup, Role::Primary) => {
                 self.check_stream(&header.stream())?;
-                self.receiver.take_last(header.seq, stats);
+                self.receiver.take_last(header.seq, now, stats);
                 self.compare_tables(heartbeat);
             }
             (Role::Primary, Role::Backup) => self.answer_claim(header.node_id, heartbeat, stats),
@@ -295,13 +349,36 @@ impl Node {
         if self.role == Role::Backup || !to_us {
             return Err(Counter::FramesUnwanted);
         }
-        let seen = if request.stream == self.stream {
-            request.seen
+        let from = if request.stream == self.stream {
+            request.from
         } else {
             0
         };
         stats.count(Counter::ResyncRequestsReceived);
-        self.walker.request(seen, now);
+        self.walker.request(from, now);
+        Ok(())
+    }
+
+    /// Takes a NACK: a primary has the frames repaired, a backup holds its own back.
+    fn handle_nack(
+        &mut self,
+        nack: &Nack,
+        missing: RangeIter<'_>,
+        now: Time,
+        stats: &Stats,
+    ) -> Result<(), Counter> {
+        if self.role == Role::Primary && nack.stream == self.stream {
+            stats.count(Counter::NacksReceived);
+            let wanted = self.backlog.want(missing, nack.taken, self.seq, now);
+            self.walker.note_lost(wanted.frames);
+            stats.add(Counter::RepairsImpossible, u64::from(wanted.gone));
+            return Ok(());
+        }
+        let fellow = self.role == Role::Backup && nack.stream == *self.receiver.stream();
+        if !fellow {
+            return Err(Counter::FramesUnwanted);
+        }
+        self.receiver.overhear(missing, now, stats);
         Ok(())
     }
 }

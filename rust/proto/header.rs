@@ -21,24 +21,16 @@ pub enum Kind {
     Data = 1,
     /// Sign of life of any node.
     Heartbeat = 2,
-    /// Reserved: report of missing numbers.
+    /// Report of missing numbers.
     Nack = 3,
     /// Request for a full resync.
     ResyncRequest = 4,
-    /// Reserved: numbered records that make missing numbers good.
-    Repair = 5,
 }
 
 impl Kind {
     /// The kind of a number on the wire.
     fn from_wire(value: u8) -> Option<Kind> {
-        const ALL: [Kind; 5] = [
-            Kind::Data,
-            Kind::Heartbeat,
-            Kind::Nack,
-            Kind::ResyncRequest,
-            Kind::Repair,
-        ];
+        const ALL: [Kind; 4] = [Kind::Data, Kind::Heartbeat, Kind::Nack, Kind::ResyncRequest];
         ALL.into_iter().find(|&kind| kind as u8 == value)
     }
 }
@@ -203,7 +195,7 @@ mod tests {
         assert_eq!(with(0, 0), Err(Counter::FramesBadMagic));
         assert_eq!(with(4, 2), Err(Counter::FramesBadVersion));
         assert_eq!(with(5, 0), Err(Counter::FramesUnknownKind));
-        assert_eq!(with(5, 6), Err(Counter::FramesUnknownKind));
+        assert_eq!(with(5, 5), Err(Counter::FramesUnknownKind));
         assert_eq!(with(23, 4), Err(Counter::FramesShort));
         assert_eq!(with(23, 2), Err(Counter::FramesTrailingGarbage));
         assert_eq!(with(7, 255), Ok(()), "reserved");

@@ -90,3 +90,11 @@ pub(super) fn take_key(r: &mut Reader<'_>) -> Option<Key> {
         ..Key::default()
     })
 }
+
+/// Reads a key that this node has written, as bytes.
+pub(super) fn take_key_bytes<'a>(r: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let flags = *r.0.first()?;
+    let zone = if flags & KEY_ZONE != 0 { 3 } else { 0 };
+    let addresses = if flags & KEY_V6 != 0 { 2 * 16 } else { 2 * 4 };
+    r.slice(1 + zone + 1 + addresses + 2 * 2)
+}

@@ -11,11 +11,13 @@
 
 pub mod address;
 mod attribute;
+mod backlog;
 mod bytes;
 pub mod control;
 mod dispatch;
 pub mod entry;
 pub mod frame;
+pub mod gaps;
 pub mod header;
 mod inverse;
 mod key;
@@ -24,12 +26,14 @@ pub mod notices;
 pub mod peers;
 mod receiver;
 pub mod record;
+mod scrub;
 mod stream;
 pub mod time;
 mod transmit;
 mod walker;
 
 pub use address::Address;
+pub use backlog::{backlog_bytes, BacklogFrame};
 pub use entry::{Endpoints, Entry, Key, TcpWindow};
 pub use node::{Applied, Config, Node, Storage, Table, Truth};
 pub use notices::{Notice, Notices};

@@ -5,6 +5,7 @@
 //! Runs under the caller's lock, in any context. What a node sends is in `transmit.rs`, what it
 //! does with frames in `dispatch.rs`.
 
+use super::backlog::{Backlog, BacklogFrame};
 use super::control::CONTROL_MAX;
 use super::entry::{Entry, Key};
 use super::frame::FrameBuilder;
@@ -12,6 +13,7 @@ use super::header::HEADER_LEN;
 use super::notices::{Notice, Notices};
 use super::peers::{Peer, Peers};
 use super::receiver::Receiver;
+use super::scrub::Suspects;
 use super::stream::{Role, Stream};
 use super::time::{Time, NS_PER_MS};
 use super::walker::Walker;
@@ -22,6 +24,10 @@ use crate::stats::{Counter, Stats};
 const FRESH_HEARTBEATS: u64 = 3;
 /// Shortest period of heartbeats, so that a wrong setting does not keep the sender busy.
 const HEARTBEAT_MIN_NS: u64 = 10 * NS_PER_MS;
+
+/// Marks that a backup takes without a sweep before it has all stamps taken off: with the few that
+/// a primary takes before a walk is complete there are always some that no entry bears.
+const MARKS_MAX: u8 = 200;
 
 /// What a node is told about itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +46,8 @@ pub struct Config {
     pub heartbeat: u64,
     /// Records of a resync per second, 0 is unlimited.
     pub resync_rate: u32,
+    /// Time in which a scrub goes through the whole table, in nanoseconds; 0 is no scrub.
+    pub scrub_interval: u64,
 }
 
 impl Config {
@@ -66,6 +74,10 @@ pub struct Storage {
     pub frame: Buffer<u8>,
     /// Room for the other nodes: [`PEERS_MAX`](super::PEERS_MAX) or fewer.
     pub peers: Buffer<Peer>,
+    /// Room for the frames that can be repaired, one each; any number, also none.
+    pub backlog: Buffer<BacklogFrame>,
+    /// Room for what they were about: [`backlog_bytes`](super::backlog_bytes) for each.
+    pub backlog_bytes: Buffer<u8>,
 }
 
 /// What is true of a key at the moment.
@@ -82,8 +94,10 @@ pub enum Truth<'a> {
 pub enum Applied {
     /// A connection was created.
     Inserted,
-    /// A replicated connection was updated.
+    /// A replicated connection was updated: it was different before.
     Updated,
+    /// A replicated connection was as the record says.
+    Unchanged,
     /// A connection was deleted.
     Deleted,
     /// There was nothing to delete.
@@ -118,6 +132,8 @@ pub trait Table {
     fn delete(&mut self, key: &Key) -> Applied;
     /// Deletes every replicated entry that is not stamped with `mark`; returns how many.
     fn sweep(&mut self, mark: u8) -> u32;
+    /// Takes the stamps off all entries.
+    fn forget_marks(&mut self);
 }
 
 /// One node.
@@ -132,15 +148,25 @@ pub struct Node {
     pub(super) epoch_seen: u64,
     /// Stamp of the latest resync, sent or received, 1 to 255; 0 is left to entries without one.
     pub(super) mark: u8,
+    /// Marks that entries may bear.
+    pub(super) marks_used: u8,
     /// Whether the caller is yet to be told to start a walk.
     pub(super) walk_restart: bool,
     pub(super) frame: FrameBuilder,
+    /// Whether a record in it was not a walk's.
+    pub(super) frame_live: bool,
+    pub(super) backlog: Backlog,
     /// Frames that are not numbered.
     pub(super) control: [u8; HEADER_LEN + CONTROL_MAX],
     pub(super) walker: Walker,
     pub(super) receiver: Receiver,
+    pub(super) suspects: Suspects,
     pub(super) peers: Peers,
     pub(super) heartbeat_at: Time,
+    /// When a heartbeat is due because data frames have ceased, and how long that took.
+    pub(super) tail: Option<(Time, u64)>,
+    /// Whether a data frame was sent since the node was last idle.
+    pub(super) busy: bool,
     /// What was last said about being synced.
     pub(super) was_synced: bool,
     pub(super) table_count: u32,
@@ -149,7 +175,7 @@ pub struct Node {
 }
 
 // It lives in the heap, but it is built on the stack of whoever starts the instance.
-const _: () = assert!(core::mem::size_of::<Node>() < 2048);
+const _: () = assert!(core::mem::size_of::<Node>() < 4096);
 
 impl Node {
     /// Makes a backup that knows nobody.
@@ -160,13 +186,19 @@ impl Node {
             seq: 0,
             epoch_seen: 0,
             mark: 1,
+            marks_used: 1,
             walk_restart: false,
             frame: FrameBuilder::new(storage.frame, config.frame_max),
+            frame_live: false,
+            backlog: Backlog::new(storage.backlog, storage.backlog_bytes),
             control: [0; HEADER_LEN + CONTROL_MAX],
-            walker: Walker::new(config.resync_rate),
+            walker: Walker::new(config.resync_rate, config.scrub_interval),
             receiver: Receiver::new(config.node_id),
+            suspects: Suspects::new(),
             peers: Peers::new(storage.peers),
             heartbeat_at: Time::ZERO,
+            tail: None,
+            busy: false,
             was_synced: false,
             table_count: 0,
             table_max: 0,
@@ -181,7 +213,8 @@ impl Node {
         let same = self.config.same_node(&config);
         self.config = config;
         self.frame.set_limit(config.frame_max);
-        self.walker.set_rate(config.resync_rate);
+        self.walker
+            .configure(config.resync_rate, config.scrub_interval);
         if same {
             return;
         }
@@ -227,14 +260,15 @@ impl Node {
     }
 
     /// Starts a full resync: as primary by a walk of the table, as backup by asking for one.
-    pub fn request_walk(&mut self) {
+    pub fn request_walk(&mut self, stats: &Stats) {
         match self.role {
             Role::Primary => self.walker.want(),
-            Role::Backup => self.receiver.want(),
+            Role::Backup => self.receiver.want(stats),
         }
     }
 
-    /// Last number that a primary used, or that a backup took of the stream it follows.
+    /// Last number that a primary used, or up to which a backup lacks nothing of the stream it
+    /// follows.
     pub fn seq(&self) -> u64 {
         match self.role {
             Role::Primary => self.seq,
@@ -297,6 +331,8 @@ impl Node {
         if self.role == Role::Primary {
             self.role = Role::Backup;
             self.walker.reset();
+            self.backlog.clear();
+            (self.tail, self.busy) = (None, false);
             self.receiver.follow(self.stream, stats);
             self.heartbeat_at = Time::ZERO;
             self.peers.forget_rivals();
@@ -323,6 +359,8 @@ impl Node {
         };
         self.seq = 0;
         self.frame.clear();
+        self.backlog.clear();
+        (self.tail, self.busy) = (None, false);
         self.walker.reset();
         self.walker.want();
         // The fence after a demotion: only a newer stream than one's own is followed.
@@ -344,9 +382,10 @@ impl Node {
         leads.then(|| peer.heard.after(self.config.fresh_ns()))
     }
 
-    /// Notes when being synced has begun or ended.
+    /// Notes when being synced has begun or ended. A gap that is repaired soon is no news.
     pub(super) fn watch_sync(&mut self, now: Time) {
-        let synced = self.role == Role::Backup && self.synced(now);
+        let well = self.receiver.settled() && !self.receiver.gap_is_long(now);
+        let synced = self.role == Role::Backup && well && self.follows(now);
         if synced != self.was_synced {
             self.was_synced = synced;
             if synced {
@@ -357,9 +396,22 @@ impl Node {
         }
     }
 
+    /// The mark for connections that a record tells of now.
+    pub(super) fn stamp(&mut self, table: &mut impl Table) -> u8 {
+        if self.receiver.take_restamp() {
+            if self.marks_used >= MARKS_MAX {
+                table.forget_marks();
+                self.marks_used = 0;
+            }
+            self.next_mark();
+        }
+        self.mark
+    }
+
     /// The mark after the present one: 1 to 255, then 1 again.
     pub(super) fn next_mark(&mut self) -> u8 {
         self.mark = self.mark.checked_add(1).unwrap_or(1);
+        self.marks_used = self.marks_used.saturating_add(1);
         self.mark
     }
 }

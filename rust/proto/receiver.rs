@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a backup has of the stream that it follows, and what it asks for (§5, §7).
+//! What a backup has of the stream that it follows, and what it asks for (§5, §7, §8).
 //!
-//! The rules: a number that has passed is never applied; a gap makes the node unsynced, and breaks
-//! off the resync that is being received, until a later resync is complete. Every state but
-//! "complete" has a moment at which the node asks (again), so none can last for ever.
+//! The rules: a number that has passed is never applied; it counts as missing until the primary
+//! says that its truth has been told since (REPAIRED). A resync counts if the node was stamping
+//! before it began and lacks nothing up to its END. Every state but "complete, nothing missing" has
+//! a moment at which the node asks (again), so none can last for ever.
 
-use super::control::ResyncRequest;
+use super::control::{Nack, ResyncRequest, NACK_RANGES_MAX};
+use super::gaps::{Gaps, Range};
+use super::record::ResyncEnd;
 use super::stream::{Standing, Stream};
 use super::time::{Time, NS_PER_MS, NS_PER_S};
 use crate::stats::{Counter, Stats};
@@ -15,40 +18,72 @@ use crate::stats::{Counter, Stats};
 const REQUEST_NS: u64 = NS_PER_S;
 /// Largest jitter, so that the backups of a cluster do not ask in step.
 const JITTER_MS: u32 = 256;
-/// A resync during which no data frame comes for this long has died with its primary's will to
-/// go on; a paced walk sends at least one record a second.
-const STALL_NS: u64 = 5 * NS_PER_S;
 /// Pause before a resync is tried again when entries could not be inserted: the table does not
 /// become larger by trying.
 const RETRY_NS: u64 = 30 * NS_PER_S;
+/// Shortest and longest time between a gap and its NACK: so far apart that the NACK of one backup
+/// reaches the others before most of them have sent theirs.
+const NACK_MIN_NS: u64 = NS_PER_MS;
+const NACK_SPREAD_NS: u64 = 8 * NS_PER_MS;
+/// Time until a NACK is repeated, the first time; doubled each time up to the longest.
+const NACK_RETRY_NS: u64 = 25 * NS_PER_MS;
+const NACK_RETRY_MAX_NS: u64 = NS_PER_S;
+/// A gap that is open for so long deserves a word: repairs take a few round trips.
+const GAP_LONG_NS: u64 = NS_PER_S;
 
-/// A resync that is being received without a gap since its BEGIN.
+/// An END that has come, though something before it may still be missing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Resync {
-    /// Number that its BEGIN had.
-    generation: u32,
-    /// Connections told of since then, by the resync or live.
-    upserts: u32,
-    /// When the last data frame came.
-    progress: Time,
+struct Ended {
+    end: ResyncEnd,
+    /// Number of the frame that it came in.
+    seq: u64,
+}
+
+/// What the end of a resync means for the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sweep {
+    /// The node has been told of everything: the rest goes.
+    Resync,
+    /// The same, and there should be no rest.
+    Scrub,
 }
 
 /// The receiving side of a node.
 pub(super) struct Receiver {
+    node_id: u32,
     /// The newest stream that was followed, or the node's own after a demotion.
     stream: Stream,
-    /// Last number that was taken; `None` before the first.
+    /// Highest number that is known to have been used; `None` before the first.
     seq: Option<u64>,
-    /// Whether all that the primary had was received, and no number has been missing since.
+    /// Numbers up to that one that were not taken nor made good.
+    gaps: Gaps,
+    /// Since when there are any.
+    gap_since: Option<Time>,
+    /// The first number from which on everything is taken, or missing and known to be, and stamped
+    /// with the present mark.
+    since: Option<u64>,
+    /// Whether a new mark is to be taken before the next connection is stamped.
+    restamp: bool,
+    /// Connections told of since `since`.
+    told: u32,
+    /// Whether all that the primary had was received once, and nothing was lost for good since.
     complete: bool,
-    /// Since when a connection of this resync is missing for want of room or memory.
+    ended: Option<Ended>,
+    /// Generation of the scrub that is being received, while everything was in order.
+    scrub: Option<u32>,
+    /// Since when connections are missing for want of room or memory.
     lacking: Option<Time>,
-    resync: Option<Resync>,
-    /// Generation of the last BEGIN.
-    seen: u32,
+    /// Whether one was refused since the last BEGIN.
+    refused: bool,
     /// When the last request for this stream was sent.
     asked: Option<Time>,
     jitter_ns: u64,
+    /// When the next NACK is due; `None` while nothing is missing.
+    nack_at: Option<Time>,
+    /// NACKs that did not help, in a row.
+    nack_tries: u32,
+    /// Whether the next NACK was put off already because another node has asked.
+    nack_left: bool,
 }
 
 impl Receiver {
@@ -56,14 +91,24 @@ impl Receiver {
     pub(super) fn new(node_id: u32) -> Self {
         let jitter_ms = (node_id.wrapping_mul(0x9e37_79b1) >> 16) % JITTER_MS;
         Self {
+            node_id,
             stream: Stream::NONE,
             seq: None,
+            gaps: Gaps::new(),
+            gap_since: None,
+            since: None,
+            restamp: true,
+            told: 0,
             complete: false,
+            ended: None,
+            scrub: None,
             lacking: None,
-            resync: None,
-            seen: 0,
+            refused: false,
             asked: None,
             jitter_ns: u64::from(jitter_ms) * NS_PER_MS,
+            nack_at: None,
+            nack_tries: 0,
+            nack_left: false,
         }
     }
 
@@ -77,25 +122,50 @@ impl Receiver {
         self.stream.standing(other)
     }
 
-    /// Last number taken, 0 if none.
+    /// The number up to which nothing is missing, 0 if none.
     pub(super) fn applied(&self) -> u64 {
+        match self.gaps.first() {
+            Some(first) => first.saturating_sub(1),
+            None => self.last(),
+        }
+    }
+
+    /// The highest number that is known to have been used, 0 if none.
+    fn last(&self) -> u64 {
         self.seq.unwrap_or(0)
     }
 
     /// Whether the table has all that the stream said.
     pub(super) fn complete(&self) -> bool {
+        self.settled() && self.gaps.is_empty()
+    }
+
+    /// The same, apart from gaps that are being repaired.
+    pub(super) fn settled(&self) -> bool {
         self.complete && self.lacking.is_none()
+    }
+
+    /// Whether something has been missing for long.
+    pub(super) fn gap_is_long(&self, now: Time) -> bool {
+        self.gap_since
+            .is_some_and(|since| now.since(since) >= GAP_LONG_NS)
     }
 
     /// Follows a stream from now on: whatever was complete is not.
     pub(super) fn follow(&mut self, stream: Stream, stats: &Stats) {
-        self.break_off(stats);
-        self.stream = stream;
-        self.seq = None;
-        self.complete = false;
-        self.lacking = None;
-        self.seen = 0;
-        self.asked = None;
+        self.note_broken(stats);
+        let node_id = self.node_id;
+        *self = Self {
+            stream,
+            ..Self::new(node_id)
+        };
+    }
+
+    /// Counts a resync that was being received and has become useless.
+    fn note_broken(&self, stats: &Stats) {
+        if !self.complete && self.since.is_some() {
+            stats.count(Counter::ResyncsTainted);
+        }
     }
 
     /// Takes the number of a data frame.
@@ -104,107 +174,175 @@ impl Receiver {
     ///
     /// [`Counter::FramesLate`] if it has passed.
     pub(super) fn take(&mut self, seq: u64, now: Time, stats: &Stats) -> Result<(), Counter> {
-        if seq <= self.applied() {
+        if seq <= self.last() {
             return Err(Counter::FramesLate);
         }
-        if let Some(last) = self.seq {
-            self.check_gap(seq - last - 1, stats);
+        match self.seq {
+            Some(last) => self.note_missing(last + 1, seq - 1, now, stats),
+            None => self.since = Some(seq),
         }
         self.seq = Some(seq);
-        if let Some(resync) = &mut self.resync {
-            resync.progress = now;
-        }
         Ok(())
     }
 
     /// Takes the last number that a heartbeat says was used: what is missing up to it is lost.
-    pub(super) fn take_last(&mut self, last: u64, stats: &Stats) {
+    pub(super) fn take_last(&mut self, last: u64, now: Time, stats: &Stats) {
         match self.seq {
-            Some(seq) => self.check_gap(last.saturating_sub(seq), stats),
-            None if last != 0 => self.break_off(stats),
-            None => {}
+            Some(seq) => self.note_missing(seq.saturating_add(1), last, now, stats),
+            None => self.since = Some(last.saturating_add(1)),
         }
-        self.seq = Some(self.applied().max(last));
+        self.seq = Some(self.last().max(last));
     }
 
-    /// Deals with `missing` numbers between the last one taken and the present one.
-    fn check_gap(&mut self, missing: u64, stats: &Stats) {
-        if missing == 0 {
+    /// Notes that the numbers from `first` to `last`, if there are any, have not come.
+    fn note_missing(&mut self, first: u64, last: u64, now: Time, stats: &Stats) {
+        if first > last {
             return;
         }
         stats.count(Counter::FramesGap);
-        stats.add(Counter::FramesLost, missing);
-        self.break_off(stats);
+        stats.add(Counter::FramesLost, last - first + 1);
+        self.gaps.push(Range { first, last });
+        self.gap_since.get_or_insert(now);
+        let at = now.after(NACK_MIN_NS + self.spread(last) % NACK_SPREAD_NS);
+        self.nack_at = Some(self.nack_at.map_or(at, |due| due.min(at)));
+    }
+
+    /// A number that is different on each node and for each `salt`, and looks random.
+    fn spread(&self, salt: u64) -> u64 {
+        let mut z = (u64::from(self.node_id) << 32) ^ salt;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Takes the news that numbers have been made good.
+    pub(super) fn repaired(&mut self, range: Range, stats: &Stats) {
+        let count = self.gaps.remove(&range);
+        if count != 0 {
+            stats.add(Counter::FramesMadeGood, count);
+            self.nack_tries = 0;
+        }
+        if self.gaps.is_empty() {
+            self.gap_since = None;
+            self.nack_at = None;
+        }
+    }
+
+    /// Takes the news that numbers can not be made good: if this node lacks one of them, only a
+    /// resync helps.
+    pub(super) fn gone(&mut self, range: Range, stats: &Stats) {
+        if self.gaps.meets(&range) {
+            stats.count(Counter::GapsGone);
+            self.restart(stats);
+        }
+    }
+
+    /// Begins anew: what comes after the last number is stamped with another mark, and a resync
+    /// that begins then counts.
+    fn restart(&mut self, stats: &Stats) {
+        self.note_broken(stats);
+        self.gaps.clear();
+        self.gap_since = None;
+        self.nack_at = None;
+        self.nack_tries = 0;
+        self.stamp_from(self.seq.map(|last| last.saturating_add(1)));
         self.complete = false;
+        self.scrub = None;
     }
 
-    /// Breaks off the resync that is being received, if there is one.
-    fn break_off(&mut self, stats: &Stats) {
-        if self.resync.take().is_some() {
-            stats.count(Counter::ResyncsTainted);
+    /// Has connections stamped with another mark from now on.
+    fn stamp_from(&mut self, since: Option<u64>) {
+        self.since = since;
+        self.restamp = true;
+        self.told = 0;
+        self.ended = None;
+    }
+
+    /// Whether another mark is to be taken now.
+    pub(super) fn take_restamp(&mut self) -> bool {
+        core::mem::take(&mut self.restamp)
+    }
+
+    /// Takes a BEGIN that came in the last frame.
+    ///
+    /// It is no more than a good moment for another mark, when no resync is being received: one
+    /// that is lost is not missed.
+    pub(super) fn begin(&mut self, generation: u32, scrub: bool) {
+        self.refused = false;
+        let healthy = self.complete();
+        self.scrub = (scrub && healthy).then_some(generation);
+        if self.complete && self.ended.is_none() {
+            self.stamp_from(self.seq);
         }
     }
 
-    /// Takes a BEGIN.
-    pub(super) fn begin(&mut self, generation: u32, now: Time, stats: &Stats) {
-        self.break_off(stats);
-        self.seen = generation;
-        self.lacking = None;
-        self.resync = Some(Resync {
-            generation,
-            upserts: 0,
-            progress: now,
-        });
+    /// Takes an END that came in the last frame. [`Receiver::finish`] says what follows from it.
+    pub(super) fn end(&mut self, end: ResyncEnd) {
+        if self.since.is_some_and(|since| since <= end.begin) && self.ended.is_none() {
+            self.ended = Some(Ended {
+                end,
+                seq: self.last(),
+            });
+        }
     }
 
-    /// Takes an END. Returns whether what was not told of since BEGIN is to be swept.
-    pub(super) fn end(&mut self, generation: u32, count: u32, now: Time, stats: &Stats) -> bool {
-        let Some(resync) = self.resync.filter(|r| r.generation == generation) else {
-            return false;
-        };
-        if resync.upserts < count {
+    /// Says whether what was not told of is to be swept now, because an END has come and nothing
+    /// up to it is missing any more.
+    pub(super) fn finish(&mut self, now: Time, stats: &Stats) -> Option<Sweep> {
+        let Ended { end, seq } = self.ended?;
+        if self.gaps.first().is_some_and(|first| first <= seq) {
+            return None;
+        }
+        self.ended = None;
+        if self.told < end.count {
             // Records were not understood: to sweep would delete what they told of.
-            self.break_off(stats);
-            return false;
+            self.restart(stats);
+            return None;
         }
-        self.resync = None;
         self.complete = true;
-        self.lacking = self.lacking.map(|_| now);
+        self.lacking = self.refused.then_some(now);
         stats.count(Counter::ResyncsCompleted);
-        true
+        let scrub = self.scrub.take() == Some(end.generation);
+        Some(if scrub { Sweep::Scrub } else { Sweep::Resync })
     }
 
     /// Counts a connection told of.
     pub(super) fn told(&mut self) {
-        if let Some(resync) = &mut self.resync {
-            resync.upserts = resync.upserts.saturating_add(1);
-        }
+        self.told = self.told.saturating_add(1);
+    }
+
+    /// Whether a difference found now is one that should not be.
+    pub(super) fn scrubs(&self) -> bool {
+        self.scrub.is_some() && self.gaps.is_empty()
     }
 
     /// Asks for a resync, though nothing is known to be missing.
-    pub(super) fn want(&mut self) {
-        self.complete = false;
+    pub(super) fn want(&mut self, stats: &Stats) {
+        self.restart(stats);
         self.asked = None;
     }
 
     /// Notes that a connection could not be inserted for want of room or memory.
     pub(super) fn lack(&mut self, now: Time) {
+        self.refused = true;
         self.lacking.get_or_insert(now);
     }
 
-    /// When the node is to ask for a resync, `None` when it has no need.
-    ///
-    /// It asks at once where it has not asked lately.
-    pub(super) fn request_at(&self) -> Option<Time> {
-        if let Some(resync) = self.resync {
-            return Some(resync.progress.after(STALL_NS));
-        }
+    /// When the node is to ask for something, `None` when it has no need.
+    pub(super) fn ask_at(&self) -> Option<Time> {
+        [self.request_at(), self.nack_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// When the node is to ask for a resync: at once where it has not asked lately.
+    fn request_at(&self) -> Option<Time> {
         if !self.complete {
             let pause = REQUEST_NS + self.jitter_ns;
             return Some(self.asked.map_or(Time::ZERO, |asked| asked.after(pause)));
         }
-        let since = self.lacking?.max(self.asked.unwrap_or(Time::ZERO));
-        Some(since.after(RETRY_NS + self.jitter_ns))
+        Some(self.lacking?.after(RETRY_NS + self.jitter_ns))
     }
 
     /// The request that is due, if one is.
@@ -212,15 +350,64 @@ impl Receiver {
         if now < self.request_at()? {
             return None;
         }
-        if self.resync.is_some() {
-            self.break_off(stats);
-            self.complete = false;
+        if self.complete {
+            self.restart(stats);
         }
         self.asked = Some(now);
         stats.count(Counter::ResyncsRequested);
         Some(ResyncRequest {
             stream: self.stream,
-            seen: self.seen,
+            from: self.since.unwrap_or(0),
         })
+    }
+
+    /// The NACK that is due, if one is; it names the first of [`Receiver::missing`].
+    pub(super) fn poll_nack(&mut self, now: Time, stats: &Stats) -> Option<Nack> {
+        if now < self.nack_at? {
+            return None;
+        }
+        self.put_off_nack(now);
+        self.nack_left = false;
+        stats.count(Counter::NacksSent);
+        Some(Nack {
+            stream: self.stream,
+            taken: self.last(),
+        })
+    }
+
+    /// The numbers that are missing.
+    pub(super) fn missing(&self) -> &[Range] {
+        self.gaps.ranges()
+    }
+
+    /// Takes a NACK of another backup of the same stream: what it asks for need not be asked for
+    /// again so soon. Only once: the primary may not hear that backup.
+    pub(super) fn overhear(
+        &mut self,
+        ranges: impl Iterator<Item = Range> + Clone,
+        now: Time,
+        stats: &Stats,
+    ) {
+        let mut own = self.gaps.ranges().iter().take(NACK_RANGES_MAX);
+        let asked = own.all(|gap| ranges.clone().any(|range| range.covers(gap)));
+        let retry_at = now.after(self.nack_retry_ns());
+        if asked && !self.nack_left && self.nack_at.is_some_and(|at| at < retry_at) {
+            self.nack_left = true;
+            stats.count(Counter::NacksSuppressed);
+            self.put_off_nack(now);
+        }
+    }
+
+    /// Sets the time of the next NACK, if this one does not help.
+    fn put_off_nack(&mut self, now: Time) {
+        let spread = self.spread(self.last() ^ u64::from(self.nack_tries)) % NACK_SPREAD_NS;
+        self.nack_at = Some(now.after(self.nack_retry_ns() + spread));
+        self.nack_tries = self.nack_tries.saturating_add(1);
+    }
+
+    /// How long a NACK may take to help.
+    fn nack_retry_ns(&self) -> u64 {
+        let doubled = NACK_RETRY_NS << self.nack_tries.min(8);
+        doubled.min(NACK_RETRY_MAX_NS)
     }
 }

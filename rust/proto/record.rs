@@ -5,14 +5,15 @@
 use super::attribute::{put_attributes, skip_attributes, take_attributes, ATTRIBUTES_MAX};
 use super::bytes::{Reader, Writer};
 use super::entry::{Entry, Key};
+use super::gaps::Range;
 use super::inverse::inverse;
-use super::key::{put_key, take_key, KEY_MAX};
+use super::key::{put_key, take_key, take_key_bytes, KEY_MAX};
 use crate::stats::Counter;
 
 /// Longest record that is written, in bytes, with its length.
 pub const RECORD_MAX: usize = 2 + KEY_MAX + 2 + ATTRIBUTES_MAX;
-/// Longest BEGIN or END, in bytes, with its length.
-pub const MARKER_MAX: usize = 2 + 8;
+/// Longest record that is not about a connection, in bytes, with its length.
+pub const MARKER_MAX: usize = 2 + 16;
 
 /// Types of records.
 mod kind {
@@ -20,7 +21,13 @@ mod kind {
     pub(super) const DELETE: u8 = 2;
     pub(super) const RESYNC_BEGIN: u8 = 3;
     pub(super) const RESYNC_END: u8 = 4;
+    pub(super) const WALKED: u8 = 5;
+    pub(super) const REPAIRED: u8 = 6;
+    pub(super) const GONE: u8 = 7;
 }
+
+/// Flag of a BEGIN: the resync is a scrub.
+const BEGIN_SCRUB: u8 = 1;
 
 // The length byte counts what follows it.
 const _: () = assert!(RECORD_MAX - 1 <= u8::MAX as usize);
@@ -32,22 +39,36 @@ const _: () = assert!(Entry::STATUS_MASK <= u16::MAX as u32);
 pub enum Record {
     /// This connection is in the primary's table, like this.
     Upsert(Entry),
+    /// The same, said by a resync: nothing need have changed.
+    Walked(Entry),
     /// This connection is not in the primary's table.
     Delete(Key),
     /// A resync begins.
     ResyncBegin {
         /// Number of the resync in its stream, from 1.
         generation: u32,
+        /// Whether it is for nobody, but to find what should not differ.
+        scrub: bool,
     },
     /// A resync is complete.
-    ResyncEnd {
-        /// Number that its BEGIN had.
-        generation: u32,
-        /// Connections that it told of.
-        count: u32,
-    },
+    ResyncEnd(ResyncEnd),
+    /// The present truth of all that these frames told of has been told since.
+    Repaired(Range),
+    /// What these frames told of is not known any more.
+    Gone(Range),
     /// Of a type that this version does not know.
     Unknown,
+}
+
+/// What the end of a resync says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ResyncEnd {
+    /// Number that its BEGIN had.
+    pub generation: u32,
+    /// Connections that it told of.
+    pub count: u32,
+    /// Number of the frame that its BEGIN was in.
+    pub begin: u64,
 }
 
 /// Writes one record of type `kind`.
@@ -60,11 +81,19 @@ fn record(w: &mut Writer<'_>, kind: u8, body: impl FnOnce(&mut Writer<'_>)) {
 
 /// Writes the record that says that `entry` is there.
 pub(super) fn put_upsert(w: &mut Writer<'_>, entry: &Entry) {
-    record(w, kind::UPSERT, |w| {
-        put_key(w, &entry.key);
-        w.u16((entry.status & Entry::STATUS_MASK) as u16);
-        put_attributes(w, entry);
-    });
+    record(w, kind::UPSERT, |w| put_entry(w, entry));
+}
+
+/// Writes the record by which a resync says that `entry` is there.
+pub(super) fn put_walked(w: &mut Writer<'_>, entry: &Entry) {
+    record(w, kind::WALKED, |w| put_entry(w, entry));
+}
+
+/// Writes what is said of a connection that is there.
+fn put_entry(w: &mut Writer<'_>, entry: &Entry) {
+    put_key(w, &entry.key);
+    w.u16((entry.status & Entry::STATUS_MASK) as u16);
+    put_attributes(w, entry);
 }
 
 /// Writes the record that says that `key` is not there.
@@ -73,16 +102,44 @@ pub(super) fn put_delete(w: &mut Writer<'_>, key: &Key) {
 }
 
 /// Writes the record that begins a resync.
-pub(super) fn put_resync_begin(w: &mut Writer<'_>, generation: u32) {
-    record(w, kind::RESYNC_BEGIN, |w| w.u32(generation));
+pub(super) fn put_resync_begin(w: &mut Writer<'_>, generation: u32, scrub: bool) {
+    record(w, kind::RESYNC_BEGIN, |w| {
+        w.u32(generation);
+        w.u8(if scrub { BEGIN_SCRUB } else { 0 });
+    });
 }
 
 /// Writes the record that ends a resync.
-pub(super) fn put_resync_end(w: &mut Writer<'_>, generation: u32, count: u32) {
+pub(super) fn put_resync_end(w: &mut Writer<'_>, end: &ResyncEnd) {
     record(w, kind::RESYNC_END, |w| {
-        w.u32(generation);
-        w.u32(count);
+        w.u32(end.generation);
+        w.u32(end.count);
+        w.u64(end.begin);
     });
+}
+
+/// Writes the record that says that lost frames have been made good.
+pub(super) fn put_repaired(w: &mut Writer<'_>, range: Range) {
+    record(w, kind::REPAIRED, |w| range.put(w));
+}
+
+/// Writes the record that says that lost frames can not be made good.
+pub(super) fn put_gone(w: &mut Writer<'_>, range: Range) {
+    record(w, kind::GONE, |w| range.put(w));
+}
+
+/// Writes what has to be remembered of a record for the case that it is lost: of a connection its
+/// key, as a delete; of a BEGIN nothing, since nothing depends on it.
+pub(super) fn put_remembered(w: &mut Writer<'_>, body: &[u8]) {
+    let mut r = Reader(body);
+    match r.u8() {
+        Some(kind::UPSERT | kind::WALKED | kind::DELETE) => {
+            let key = take_key_bytes(&mut r).unwrap_or_default();
+            record(w, kind::DELETE, |w| w.put(key));
+        }
+        Some(kind::RESYNC_BEGIN) | None => {}
+        Some(_) => w.prefixed(|w| w.put(body)),
+    }
 }
 
 /// The records of a frame, whose lengths have been checked.
@@ -129,14 +186,19 @@ impl Record {
         let mut r = Reader(body);
         match r.u8()? {
             kind::UPSERT => take_upsert(&mut r, unknown_attributes).map(Record::Upsert),
+            kind::WALKED => take_upsert(&mut r, unknown_attributes).map(Record::Walked),
             kind::DELETE => take_delete(&mut r, unknown_attributes).map(Record::Delete),
             kind::RESYNC_BEGIN => Some(Record::ResyncBegin {
                 generation: r.u32()?,
+                scrub: r.u8()? & BEGIN_SCRUB != 0,
             }),
-            kind::RESYNC_END => Some(Record::ResyncEnd {
+            kind::RESYNC_END => Some(Record::ResyncEnd(ResyncEnd {
                 generation: r.u32()?,
                 count: r.u32()?,
-            }),
+                begin: r.u64()?,
+            })),
+            kind::REPAIRED => Range::take(&mut r).map(Record::Repaired),
+            kind::GONE => Range::take(&mut r).map(Record::Gone),
             _ => Some(Record::Unknown),
         }
     }
@@ -265,11 +327,46 @@ mod tests {
         assert_eq!(bytes(|w| put_upsert(w, &plain())), UPDATE);
         assert_eq!(bytes(|w| put_upsert(w, &translated())), INSERT);
         assert_eq!(bytes(|w| put_delete(w, &plain().key)), DELETE);
-        assert_eq!(bytes(|w| put_resync_begin(w, 7)), [5, 3, 0, 0, 0, 7]);
+    }
+
+    #[test]
+    fn literal_bytes_of_markers() {
+        let begin = |scrub| bytes(|w| put_resync_begin(w, 7, scrub));
+        assert_eq!(begin(false), [6, 3, 0, 0, 0, 7, 0]);
+        assert_eq!(begin(true), [6, 3, 0, 0, 0, 7, 1]);
+        let end = ResyncEnd {
+            generation: 7,
+            count: 258,
+            begin: 9,
+        };
         assert_eq!(
-            bytes(|w| put_resync_end(w, 7, 258)),
-            [9, 4, 0, 0, 0, 7, 0, 0, 1, 2]
+            bytes(|w| put_resync_end(w, &end)),
+            [17, 4, 0, 0, 0, 7, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 9]
         );
+        let range = Range { first: 3, last: 5 };
+        let repaired = [17, 6, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 5];
+        assert_eq!(bytes(|w| put_repaired(w, range)), repaired);
+        let gone = bytes(|w| put_gone(w, range));
+        assert_eq!(gone[..2], [17, 7]);
+        assert_eq!(decoded(&gone), Some(Record::Gone(range)));
+        assert_eq!(gone.len(), MARKER_MAX, "no more than is needed");
+        let mut backwards = gone.clone();
+        backwards[9] = 6;
+        assert_eq!(decoded(&backwards), None, "the first is behind the last");
+    }
+
+    #[test]
+    fn keys_and_markers_are_remembered() {
+        let remembered = |body: &[u8]| bytes(|w| put_remembered(w, body));
+        assert_eq!(remembered(&UPDATE[1..]), DELETE);
+        assert_eq!(remembered(&DELETE[1..]), DELETE);
+        let mut large = bytes(|w| put_walked(w, &largest()));
+        let key = bytes(|w| put_delete(w, &largest().key));
+        assert_eq!(remembered(&large.split_off(1)), key);
+        let end = bytes(|w| put_resync_end(w, &ResyncEnd::default()));
+        assert_eq!(remembered(&end[1..]), end);
+        let begin = bytes(|w| put_resync_begin(w, 1, false));
+        assert!(remembered(&begin[1..]).is_empty());
     }
 
     #[test]

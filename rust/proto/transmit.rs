@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a node sends: truths and walks of a primary, heartbeats and requests of any node.
+//! What a node sends: truths, walks and repairs of a primary, heartbeats of any node, NACKs and
+//! requests of a backup.
 
+use super::backlog;
 use super::bytes::Writer;
-use super::control::{Heartbeat, ResyncRequest};
-use super::entry::Entry;
+use super::control::{Heartbeat, Nack, ResyncRequest};
+use super::entry::{Entry, Key};
+use super::gaps::Range;
 use super::header::{Header, Kind, FLAG_FOLLOWS, FLAG_PRIMARY, FLAG_SYNCED, HEADER_LEN};
 use super::node::{Node, Truth};
 use super::record;
 use super::stream::Role;
-use super::time::Time;
+use super::time::{Time, NS_PER_MS};
 use super::walker::{Step, Walk, WALK_BATCH};
 use crate::stats::{Counter, Stats};
+
+/// A heartbeat follows this long after the last data frame, again after twice the time and so on,
+/// so that a lost tail is noticed before the next regular one.
+const TAIL_NS: u64 = 50 * NS_PER_MS;
 
 /// The frame that is to be sent next.
 enum Due {
     Data,
     Heartbeat,
+    Nack(Nack),
     Request(ResyncRequest),
 }
 
@@ -30,6 +38,7 @@ impl Node {
     /// Tells the backups what is true of a key. A backup tells nothing.
     pub fn handle_truth(&mut self, truth: Truth<'_>, now: Time, stats: &Stats) {
         if self.role == Role::Primary {
+            self.frame_live = true;
             self.append(now, stats, |w| match truth {
                 Truth::Present(entry) => record::put_upsert(w, entry),
                 Truth::Absent(key) => record::put_delete(w, key),
@@ -41,20 +50,18 @@ impl Node {
     ///
     /// The caller gives up to `budget` entries to [`Node::handle_walked`], and when it has come to
     /// the end of the table calls [`Node::handle_walk_end`].
-    pub fn poll_walk(&mut self, now: Time) -> Option<Walk> {
+    pub fn poll_walk(&mut self, now: Time, stats: &Stats) -> Option<Walk> {
         if self.role != Role::Primary || !self.frame.has_room() {
             return None;
         }
-        if self.walker.step(now) == Step::Begin {
-            let generation = self.walker.begin(now);
-            self.next_mark();
-            self.walk_restart = true;
-            if !self
-                .frame
-                .append(now, |w| record::put_resync_begin(w, generation))
-            {
-                self.skip_seq();
+        match self.walker.step(now) {
+            Step::Begin { scrub } => self.begin_walk(scrub, now, stats),
+            Step::End(end) => {
+                self.append(now, stats, |w| record::put_resync_end(w, &end));
+                self.walker.ended(now);
+                stats.count(Counter::ResyncsServed);
             }
+            Step::Go { .. } | Step::Rest => {}
         }
         let Step::Go { budget } = self.walker.step(now) else {
             return None;
@@ -66,49 +73,95 @@ impl Node {
         })
     }
 
+    /// Begins a walk, with a BEGIN in the frame that is being filled.
+    fn begin_walk(&mut self, scrub: bool, now: Time, stats: &Stats) {
+        let seq = self.seq.saturating_add(1);
+        let generation = self.walker.begin(now, scrub, seq, self.table_count);
+        self.next_mark();
+        self.walk_restart = true;
+        self.append(now, stats, |w| {
+            record::put_resync_begin(w, generation, scrub);
+        });
+    }
+
     /// Tells the backups of an entry that the walk found.
     pub fn handle_walked(&mut self, entry: &Entry, now: Time, stats: &Stats) {
         if self.role == Role::Primary && self.walker.tell() {
-            self.append(now, stats, |w| record::put_upsert(w, entry));
+            self.append(now, stats, |w| record::put_walked(w, entry));
         }
     }
 
-    /// Tells the backups that the walk has come to the end of the table.
-    pub fn handle_walk_end(&mut self, now: Time, stats: &Stats) {
-        if self.role != Role::Primary {
-            return;
+    /// Takes the news that the walk has come to the end of the table; [`Node::poll_walk`] tells
+    /// the backups.
+    pub fn handle_walk_end(&mut self, now: Time) {
+        if self.role == Role::Primary {
+            self.walker.end(now);
+            self.marks_used = 1;
         }
-        if let Some((generation, count)) = self.walker.end(now) {
-            self.append(now, stats, |w| record::put_resync_end(w, generation, count));
-            stats.count(Counter::ResyncsServed);
+    }
+
+    /// The next connection of which backups have lost a record, if there is one and there is room.
+    ///
+    /// The caller answers with [`Node::handle_truth`], whatever is true of it now.
+    pub fn poll_repair(&mut self, now: Time, stats: &Stats) -> Option<Key> {
+        while self.role == Role::Primary && self.frame.has_room() {
+            let by = self.seq.saturating_add(1);
+            match self.backlog.step(self.seq)? {
+                backlog::Step::Key(key) => {
+                    stats.count(Counter::RecordsRepaired);
+                    return Some(key);
+                }
+                backlog::Step::End(end) => {
+                    self.append(now, stats, |w| record::put_resync_end(w, &end));
+                }
+                backlog::Step::Repaired(range) => {
+                    self.append(now, stats, |w| record::put_repaired(w, range));
+                }
+                backlog::Step::Gone(range) => {
+                    self.append(now, stats, |w| record::put_gone(w, range));
+                }
+                backlog::Step::Done(seq) => {
+                    stats.count(Counter::FramesRepaired);
+                    self.append(now, stats, |w| record::put_repaired(w, Range::one(seq)));
+                    self.backlog.done(seq, by, now);
+                }
+            }
         }
+        None
     }
 
     /// The next frame that is to be sent now, if there is one. It may be called until there is
     /// none.
     pub fn poll_transmit(&mut self, now: Time, stats: &Stats) -> Option<&[u8]> {
         self.watch_sync(now);
-        let due = self.due(now, stats)?;
+        let Some(due) = self.due(now, stats) else {
+            self.note_idle(now);
+            return None;
+        };
         stats.count(Counter::FramesSent);
         match due {
             Due::Data => self.send_data(stats),
             Due::Heartbeat => self.send_heartbeat(now, stats),
+            Due::Nack(nack) => self.send_control(Kind::Nack, now, |node, w| {
+                nack.encode(node.receiver.missing(), w);
+            }),
             Due::Request(request) => self.send_control(Kind::ResyncRequest, now, |_, w| {
                 request.encode(w);
             }),
         }
     }
 
-    /// When [`Node::poll_transmit`] or [`Node::poll_walk`] wants to be called next, if nothing
-    /// happens before. May be in the past.
+    /// When [`Node::poll_transmit`], [`Node::poll_walk`] or [`Node::poll_repair`] wants to be
+    /// called next, if nothing happens before. May be in the past.
     pub fn poll_timeout(&self) -> Option<Time> {
         let by_role = match self.role {
-            Role::Primary if self.frame.has_room() => self.walker.next(),
-            Role::Primary => None,
-            Role::Backup => self.receiver.request_at(),
+            Role::Primary if !self.frame.has_room() => None,
+            Role::Primary if self.backlog.is_wanted() => Some(Time::ZERO),
+            Role::Primary => self.walker.next(),
+            Role::Backup => self.receiver.ask_at(),
         };
         let lost = self.follows_until().filter(|_| self.was_synced);
-        [Some(self.heartbeat_at), self.data_at(), by_role, lost]
+        [Some(self.next_heartbeat()), self.data_at(), by_role, lost]
             .into_iter()
             .flatten()
             .min()
@@ -122,9 +175,24 @@ impl Node {
         }
     }
 
-    /// Leaves a number out: the backups see a gap and ask for what they lack.
+    /// Leaves a number out: the backups see a gap, and learn that only a resync helps.
     fn skip_seq(&mut self) {
         self.seq = self.seq.saturating_add(1);
+        self.backlog.store_gone(self.seq);
+    }
+
+    /// Plans the heartbeat that tells of a lost tail. The time begins when there is nothing to send
+    /// any more: on a link that hardly moves each frame takes longer than that.
+    fn note_idle(&mut self, now: Time) {
+        if core::mem::take(&mut self.busy) {
+            self.tail = Some((now.after(TAIL_NS), TAIL_NS));
+        }
+    }
+
+    /// When the next heartbeat is due.
+    fn next_heartbeat(&self) -> Time {
+        let tail = self.tail.map(|(at, _)| at);
+        tail.map_or(self.heartbeat_at, |at| at.min(self.heartbeat_at))
     }
 
     /// When the frame that is being filled is to leave, `None` while it is empty.
@@ -144,10 +212,13 @@ impl Node {
         if data && self.role == Role::Backup {
             return Some(Due::Data);
         }
-        if now >= self.heartbeat_at {
+        if now >= self.next_heartbeat() {
             return Some(Due::Heartbeat);
         }
         if self.role == Role::Backup {
+            if let Some(nack) = self.receiver.poll_nack(now, stats) {
+                return Some(Due::Nack(nack));
+            }
             return self.request(now, stats).map(Due::Request);
         }
         data.then_some(Due::Data)
@@ -168,6 +239,10 @@ impl Node {
     /// Numbers the frame that is being filled.
     fn send_data(&mut self, stats: &Stats) -> Option<&[u8]> {
         self.seq = self.seq.saturating_add(1);
+        if core::mem::take(&mut self.frame_live) {
+            (self.tail, self.busy) = (None, true);
+        }
+        self.walker.note_sent();
         let header = Header {
             kind: Kind::Data,
             flags: FLAG_PRIMARY,
@@ -179,13 +254,31 @@ impl Node {
             seq: self.seq,
         };
         let (frame, count) = self.frame.seal(header)?;
+        let payload = frame.get(HEADER_LEN..).unwrap_or_default();
+        self.backlog.store(self.seq, payload, count);
         stats.add(Counter::RecordsSent, u64::from(count));
         Some(frame)
     }
 
+    /// Plans the heartbeats that follow the one that is sent now: the regular ones, and while no
+    /// data frame comes a few in ever longer distance.
+    fn plan_heartbeat(&mut self, now: Time) {
+        let period = self.config.heartbeat_ns();
+        if now >= self.heartbeat_at {
+            self.heartbeat_at = now.after(period);
+        }
+        self.tail = self.tail.and_then(|(at, waited)| {
+            let next = waited.saturating_mul(2);
+            match now >= at {
+                true => (next < period).then(|| (now.after(next), next)),
+                false => Some((at, waited)),
+            }
+        });
+    }
+
     /// Makes a heartbeat.
     fn send_heartbeat(&mut self, now: Time, stats: &Stats) -> Option<&[u8]> {
-        self.heartbeat_at = now.after(self.config.heartbeat_ns());
+        self.plan_heartbeat(now);
         stats.count(Counter::HeartbeatsSent);
         let heartbeat = Heartbeat {
             stream: self.following(),

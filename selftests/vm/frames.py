@@ -114,7 +114,7 @@ CASES = {
     'own-id': lambda node: send(frame(upsert(1), 1, flags=PRIMARY, node=int(node))),
     'low-ttl': low_ttl,
     'too-long': lambda: send(frame(b'\0' * 20000)),
-    'request': lambda: send(frame(struct.pack('>QIII', 0, 0, 0, 0), kind=RESYNC_REQUEST)),
+    'request': lambda: send(frame(struct.pack('>QIIQ', 0, 0, 0, 0), kind=RESYNC_REQUEST)),
     'to': lambda address: send(frame(), address),
     # Of a stream that is followed.
     'large-table': lambda: send(frame(struct.pack('>QIIQII', epoch, 99, 7, last, 0, 1 << 30), kind=HEARTBEAT,

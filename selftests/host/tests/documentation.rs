@@ -7,11 +7,12 @@
 mod common;
 
 use common::{config, Host};
-use ct_sync_host::proto::control::HEARD_MAX;
+use ct_sync_host::proto::control::{HEARD_MAX, NACK_RANGES_MAX};
 use ct_sync_host::proto::entry::{FAMILY_V4, ZONE_DIR_BOTH};
 use ct_sync_host::proto::frame::FRAME_MIN;
+use ct_sync_host::proto::gaps::GAPS_MAX;
 use ct_sync_host::proto::record::RECORD_MAX;
-use ct_sync_host::proto::time::NS_PER_S;
+use ct_sync_host::proto::time::{NS_PER_MS, NS_PER_S};
 use ct_sync_host::proto::*;
 use ct_sync_host::stats::Counter;
 
@@ -98,6 +99,34 @@ fn the_request() {
     assert_eq!(frames[1], example("request"));
 }
 
+/// A backup that has taken frame 1 but not frame 2, in which a connection ended, and has seen 3.
+fn gap() -> (Host, Host) {
+    let (mut primary, frames) = primary();
+    let mut backup = Host::new(config(2));
+    backup.receive(&frames, NOW);
+    backup.send(NOW);
+    for later in [200, 202] {
+        let at = NOW.after(later * NS_PER_MS);
+        primary.end(connection().key, at);
+        let frames = primary.send(at.after(NS_PER_MS));
+        let data = frames.iter().filter(|frame| frame[5] == 1);
+        backup.receive(data.filter(|frame| frame[39] == 3), at);
+    }
+    (primary, backup)
+}
+
+#[test]
+fn the_nack_and_the_repair() {
+    let (mut primary, mut backup) = gap();
+    let at = NOW.after(220 * NS_PER_MS);
+    let nack = backup.send(at);
+    assert_eq!(nack, [example("nack")]);
+    primary.receive(&nack, at);
+    primary.send(at);
+    let frames = primary.send(at.after(2 * NS_PER_MS));
+    assert_eq!(frames, [example("repair")]);
+}
+
 #[test]
 fn the_limits() {
     let text = TEXT.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -107,6 +136,8 @@ fn the_limits() {
         format!("A node keeps {PEERS_MAX} peers apart"),
         format!("up to {HEARD_MAX} nodes"),
         format!("{WALK_BATCH} entries"),
+        format!("up to {NACK_RANGES_MAX} ranges"),
+        format!("as ranges, {GAPS_MAX} at most"),
     ] {
         assert!(text.contains(&limit), "{limit}");
     }

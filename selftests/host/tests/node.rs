@@ -7,9 +7,10 @@
 mod common;
 
 use common::*;
-use ct_sync_host::proto::header::{Header, HEADER_LEN};
+use ct_sync_host::proto::header::{Header, Kind, HEADER_LEN};
 use ct_sync_host::proto::time::{NS_PER_MS, NS_PER_S};
 use ct_sync_host::proto::*;
+use ct_sync_host::sim::Rng;
 use ct_sync_host::stats::Counter;
 
 /// A primary with `n` connections and a synced backup, between two heartbeats.
@@ -68,14 +69,22 @@ fn a_full_frame_leaves_at_once_and_is_no_longer_than_allowed() {
     assert!(n > 60, "{n} records of 18 bytes");
 }
 
-#[test]
-fn a_gap_leads_to_a_resync_and_the_late_frame_has_no_effect() {
-    let (mut a, mut b, mut now) = pair(10);
+/// Loses a frame with an update of connection 50, and delivers the next, with another update.
+/// Returns the lost frame.
+fn lose_one(a: &mut Host, b: &mut Host, now: Time) -> Vec<Vec<u8>> {
     a.set(entry(50, 1), now);
-    let late = a.send(now.after(NS_PER_MS));
+    a.end(entry(3, 0).key, now);
+    let lost = a.send(now.after(NS_PER_MS));
     a.set(entry(50, 2), now);
     a.set(entry(51, 1), now);
     b.receive(&a.send(now.after(2 * NS_PER_MS)), now);
+    lost
+}
+
+#[test]
+fn a_gap_is_repaired_and_the_late_frame_has_no_effect() {
+    let (mut a, mut b, mut now) = pair(10);
+    let late = lose_one(&mut a, &mut b, now);
     assert!(!b.node.synced(now));
     assert_eq!(b.count(Counter::FramesGap), 1);
     assert_eq!(b.count(Counter::FramesLost), 1);
@@ -86,9 +95,173 @@ fn a_gap_leads_to_a_resync_and_the_late_frame_has_no_effect() {
         2,
         "not taken backwards"
     );
-    talk(&mut [&mut a, &mut b], &mut now, 2000);
+    assert!(!b.node.synced(now), "what is late is missing");
+    talk(&mut [&mut a, &mut b], &mut now, 20);
     assert!(b.node.synced(now));
     assert_eq!(a.contents(), b.contents());
+    assert_eq!(b.count(Counter::NacksSent), 1);
+    assert_eq!(b.count(Counter::FramesMadeGood), 1);
+    assert_eq!(a.count(Counter::RecordsRepaired), 2, "both its keys");
+    assert_eq!(b.count(Counter::ResyncsRequested), 1, "the first");
+    assert!(
+        !b.node.take_notices().contains(Notice::SyncLost),
+        "too short"
+    );
+}
+
+#[test]
+fn a_gap_that_stays_open_is_reported() {
+    let (mut a, mut b, mut now) = pair(10);
+    lose_one(&mut a, &mut b, now);
+    b.node.take_notices();
+    for _ in 0..1100 {
+        // The primary is heard, but does not hear.
+        b.receive(&a.send(now), now);
+        b.send(now);
+        now = now.after(NS_PER_MS);
+    }
+    assert!(b.node.take_notices().contains(Notice::SyncLost));
+    let asked = b.count(Counter::NacksSent);
+    assert!((4..=8).contains(&asked), "in ever longer distance: {asked}");
+}
+
+#[test]
+fn a_repair_that_is_lost_is_repaired() {
+    let (mut a, mut b, mut now) = pair(10);
+    lose_one(&mut a, &mut b, now);
+    let mut rng = Rng::new(7);
+    for _ in 0..3000 {
+        let mut frames = a.send(now);
+        // Heartbeats too.
+        frames.retain(|_| rng.happens(400_000));
+        b.receive(&frames, now);
+        a.receive(&b.send(now), now);
+        now = now.after(NS_PER_MS);
+    }
+    assert_eq!(a.contents(), b.contents());
+    assert!(b.node.synced(now));
+    assert_eq!(a.count(Counter::ResyncsServed), 1);
+}
+
+#[test]
+fn a_gap_beyond_the_backlog_leads_to_a_resync() {
+    let (mut a, mut b, mut now) = pair(10);
+    for n in 0..BACKLOG as u16 + 1 {
+        a.set(entry(n, 7), now);
+        a.end(entry(9, 0).key, now);
+        assert_eq!(a.send(now.after(NS_PER_MS)).len(), 1, "and lost");
+    }
+    talk(&mut [&mut a, &mut b], &mut now, 3000);
+    assert_eq!(a.count(Counter::RepairsImpossible), 1);
+    assert_eq!(b.count(Counter::GapsGone), 1);
+    assert_eq!(
+        a.count(Counter::RecordsRepaired),
+        0,
+        "a resync is on its way"
+    );
+    assert_eq!(b.count(Counter::EntriesSwept), 1);
+    assert_eq!(a.contents(), b.contents());
+    assert!(b.node.synced(now));
+}
+
+#[test]
+fn marks_that_go_round_hide_nothing_from_a_sweep() {
+    let (mut a, mut b, mut now) = pair(1);
+    // Told of with the present mark, and its end is lost for good.
+    a.set(entry(77, 0), now);
+    b.receive(&a.send(now.after(NS_PER_MS)), now);
+    a.table.entries.remove(&entry(77, 0).key);
+    for _ in 0..255 {
+        // Takes a mark each time, and no resync comes.
+        b.node.request_walk(&b.stats);
+        a.set(entry(1, 1), now);
+        now = now.after(NS_PER_MS);
+        b.receive(&a.send(now), now);
+    }
+    talk(&mut [&mut a, &mut b], &mut now, 2000);
+    assert_eq!(b.contents(), a.contents());
+    assert_eq!(b.count(Counter::EntriesSwept), 1);
+}
+
+#[test]
+fn of_eight_backups_with_the_same_gap_one_asks() {
+    let (mut a, mut now) = (Host::new(config(1)), Time(NS_PER_S));
+    let mut backups: Vec<_> = (2..10).map(|id| Host::new(config(id))).collect();
+    a.node.promote(now, &a.stats);
+    let talk_all = |a: &mut Host, backups: &mut Vec<Host>, now: &mut Time, ms| {
+        let mut hosts = vec![a];
+        hosts.extend(backups.iter_mut());
+        talk(&mut hosts, now, ms);
+    };
+    talk_all(&mut a, &mut backups, &mut now, 1100);
+    assert!(backups.iter().all(|b| b.node.synced(now)));
+    a.set(entry(50, 1), now);
+    a.send(now.after(NS_PER_MS));
+    a.set(entry(51, 1), now);
+    talk_all(&mut a, &mut backups, &mut now, 100);
+    let sum = |counter| backups.iter().map(|b| b.count(counter)).sum::<u64>();
+    assert_eq!(sum(Counter::FramesMadeGood), 8);
+    assert!(sum(Counter::NacksSent) <= 3, "{}", sum(Counter::NacksSent));
+    assert!(sum(Counter::NacksSuppressed) >= 5);
+    assert_eq!(a.count(Counter::RecordsRepaired), 1, "told once");
+    for b in &backups {
+        assert_eq!(b.contents(), a.contents());
+        assert!(b.node.synced(now));
+    }
+}
+
+#[test]
+fn a_backup_asks_for_itself_when_the_primary_does_not_hear_the_other() {
+    let (mut a, mut b, mut now) = pair(10);
+    let mut deaf = Host::new(config(3));
+    talk(&mut [&mut a, &mut b, &mut deaf], &mut now, 1900);
+    assert!(b.node.synced(now) && deaf.node.synced(now));
+    a.set(entry(50, 1), now);
+    a.send(now.after(NS_PER_MS));
+    // What node 3 says never gets to the primary, and it always asks first.
+    let asked = now.after(10 * NS_PER_MS);
+    a.set(entry(51, 1), now);
+    let frames = a.send(now.after(NS_PER_MS));
+    deaf.receive(&frames, now);
+    let nack = deaf.send(asked);
+    assert_eq!(deaf.count(Counter::NacksSent), 1);
+    b.receive(&frames, now);
+    for _ in 0..100 {
+        b.receive(&nack, now);
+        let sent = b.send(now);
+        a.receive(&sent, now);
+        b.receive(&a.send(now), now);
+        now = now.after(NS_PER_MS);
+    }
+    assert!(b.count(Counter::NacksSuppressed) >= 1);
+    assert_eq!(b.contents(), a.contents());
+}
+
+#[test]
+fn an_end_waits_for_what_is_missing_before_it() {
+    let (mut a, mut b, mut now) = pair(300);
+    a.node.request_walk(&a.stats);
+    now = now.after(NS_PER_S);
+    let frames = a.send(now);
+    let data: Vec<_> = frames
+        .iter()
+        .filter(|frame| Header::decode(frame).unwrap().0.kind == Kind::Data)
+        .collect();
+    assert!(data.len() >= 4);
+    b.receive(
+        data.into_iter()
+            .enumerate()
+            .filter(|&(i, _)| i != 2)
+            .map(|(_, f)| f),
+        now,
+    );
+    assert_eq!(b.count(Counter::ResyncsCompleted), 1, "the first");
+    b.receive(&a.send(now.after(NS_PER_MS)), now);
+    talk(&mut [&mut a, &mut b], &mut now, 1000);
+    assert_eq!(b.count(Counter::ResyncsCompleted), 2);
+    assert_eq!(a.count(Counter::ResyncsServed), 2, "no third is needed");
+    assert_eq!(b.count(Counter::EntriesSwept), 0);
+    assert!(b.node.synced(now));
 }
 
 #[test]
@@ -97,11 +270,78 @@ fn a_lost_tail_is_noticed_by_the_heartbeat() {
     a.end(entry(3, 0).key, now);
     assert_eq!(a.send(now.after(NS_PER_MS)).len(), 1, "and lost");
     assert_eq!(b.contents().len(), 10);
-    talk(&mut [&mut a, &mut b], &mut now, 3000);
+    talk(&mut [&mut a, &mut b], &mut now, 100);
     assert_eq!(b.count(Counter::FramesLost), 1);
-    assert_eq!(b.count(Counter::EntriesSwept), 1);
+    assert_eq!(b.count(Counter::EntriesDeleted), 1);
     assert_eq!(a.contents(), b.contents());
     assert!(b.node.synced(now));
+}
+
+#[test]
+fn the_heartbeats_behind_a_burst_become_fewer() {
+    let (mut a, mut b, mut now) = pair(1);
+    talk(&mut [&mut a, &mut b], &mut now, 700);
+    a.set(entry(1, 5), now);
+    let before = a.count(Counter::HeartbeatsSent);
+    talk(&mut [&mut a, &mut b], &mut now, 900);
+    let sent = a.count(Counter::HeartbeatsSent) - before;
+    assert_eq!(
+        sent, 5,
+        "after 50, 150, 350 and 750 ms, and the regular one"
+    );
+}
+
+/// A pair with a scrub each ten seconds, between two of them.
+fn scrubbed_pair() -> (Host, Host, Time) {
+    let (mut a, mut b, mut now) = pair(10);
+    a.node.reconfigure(Config {
+        scrub_interval: 10 * NS_PER_S,
+        ..config(1)
+    });
+    a.node.set_table_size(10, 1000);
+    talk(&mut [&mut a, &mut b], &mut now, 15_000);
+    assert_eq!(a.count(Counter::ResyncsServed), 2);
+    assert_eq!(b.count(Counter::ResyncsCompleted), 2);
+    (a, b, now)
+}
+
+#[test]
+fn a_scrub_of_a_healthy_cluster_corrects_nothing() {
+    let (mut a, mut b, mut now) = scrubbed_pair();
+    for n in 0..30_000u32 {
+        a.set(entry((n % 20) as u16, n), now);
+        if n % 3 == 0 {
+            a.end(entry((n % 7) as u16, n).key, now);
+        }
+        talk(&mut [&mut a, &mut b], &mut now, 1);
+    }
+    assert_eq!(a.count(Counter::ResyncsServed), 5);
+    assert_eq!(b.count(Counter::ScrubCorrections), 0);
+    assert!(b.node.synced(now));
+}
+
+#[test]
+fn a_scrub_corrects_what_has_gone_wrong_and_counts_it() {
+    let (mut a, mut b, mut now) = scrubbed_pair();
+    let stale = entry(999, 0);
+    b.table.entries.insert(stale.key, (stale, 1));
+    b.table.entries.remove(&entry(4, 0).key);
+    b.table.entries.insert(entry(5, 0).key, (entry(5, 99), 1));
+    talk(&mut [&mut a, &mut b], &mut now, 15_000);
+    assert_eq!(a.contents(), b.contents());
+    assert_eq!(b.count(Counter::ScrubCorrections), 3);
+    talk(&mut [&mut a, &mut b], &mut now, 15_000);
+    assert_eq!(b.count(Counter::ScrubCorrections), 3);
+}
+
+#[test]
+fn an_idle_pair_that_is_scrubbed_stays_quiet() {
+    let (mut a, mut b, mut now) = scrubbed_pair();
+    let before = [&a, &b].map(|host| host.count(Counter::FramesSent));
+    talk(&mut [&mut a, &mut b], &mut now, 30_000);
+    for (host, before) in [&a, &b].iter().zip(before) {
+        assert!(host.count(Counter::FramesSent) - before <= 60);
+    }
 }
 
 /// Loses the frame with number `lost` of the stream that begins when the backup joins.
@@ -364,7 +604,7 @@ fn frames_that_are_refused_have_no_effect_and_one_reason() {
     assert_eq!(refusal(set(0, 0)), Counter::FramesBadMagic);
     assert_eq!(refusal(set(4, 9)), Counter::FramesBadVersion);
     assert_eq!(refusal(set(5, 9)), Counter::FramesUnknownKind);
-    assert_eq!(refusal(set(5, 3)), Counter::FramesUnknownKind);
+    assert_eq!(refusal(set(5, 5)), Counter::FramesUnknownKind);
     assert_eq!(refusal(set(11, 2)), Counter::FramesOtherCluster);
     assert_eq!(refusal(set(15, 2)), Counter::FramesOwnNodeId);
     assert_eq!(refusal(|f| f.truncate(f.len() - 1)), Counter::FramesShort);

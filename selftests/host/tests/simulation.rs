@@ -2,93 +2,86 @@
 
 //! Whole clusters through everything that can happen to them, many times.
 //!
-//! `SEEDS=n` runs more seeds, `SEED=s` only one. A failure names its seed.
+//! `SEEDS=n` runs more seeds, `SEED=s` only one, `NODES=n` larger clusters. A failure names its
+//! seed.
 
 #![cfg(not(loom))]
 
 use ct_sync_host::proto::time::{NS_PER_MS, NS_PER_S};
-use ct_sync_host::sim::{Cluster, Options, Rng};
+use ct_sync_host::sim::{run_seeds, seeds, setting, Cluster, Options};
 use ct_sync_host::stats::Counter;
-use std::panic::{catch_unwind, AssertUnwindSafe};
 
-/// Longest that a cluster may take to be equal when everything is well again: a node has to be
-/// given up (3 s), its successor to be asked (1.3 s), and a walk to end.
-const SETTLE_S: u64 = 15;
-
-/// The value of an environment variable.
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
-/// Runs `body` with each seed, and names the one that fails.
-fn each_seed(seeds: u64, body: impl Fn(u64)) {
-    let seeds = match setting("SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..setting("SEEDS").unwrap_or(seeds),
-    };
-    for seed in seeds {
-        let outcome = catch_unwind(AssertUnwindSafe(|| body(seed)));
-        assert!(
-            outcome.is_ok(),
-            "seed {seed} failed; run it again with SEED={seed}"
-        );
-    }
-}
-
-/// A kind of network and of weather that the seed decides.
+/// The options of a seed, with the number of nodes that the environment asks for.
 fn options(seed: u64) -> Options {
-    let mut rng = Rng::new(!seed);
-    Options {
-        nodes: 2 + rng.below(3) as usize,
-        loss_ppm: [0, 1_000, 10_000, 50_000, 200_000][rng.below(5) as usize],
-        duplicate_ppm: [0, 10_000][rng.below(2) as usize],
-        delay_ns: [1, NS_PER_MS, 20 * NS_PER_MS][rng.below(3) as usize],
-        change_ns: [NS_PER_MS, 10 * NS_PER_MS][rng.below(2) as usize],
-        keys: [5, 100, 1000][rng.below(3) as usize],
-        fault_ns: [0, 2 * NS_PER_S, 6 * NS_PER_S][rng.below(3) as usize],
-        resync_rate: [0, 0, 500][rng.below(3) as usize],
-    }
-}
-
-/// Lets a cluster come to rest; all tables have to be equal then, and stay so.
-fn check_rest(cluster: &mut Cluster) {
-    cluster.settle();
-    let equal = (0..SETTLE_S * 2).any(|_| {
-        cluster.run(NS_PER_S / 2);
-        cluster.difference().is_none()
-    });
-    assert!(equal, "after {SETTLE_S} s: {:?}", cluster.difference());
-    cluster.run(5 * NS_PER_S);
-    assert_eq!(cluster.difference(), None, "it does not last");
+    Options::of_seed(seed, setting("NODES").unwrap_or(0) as usize)
 }
 
 #[test]
 fn every_cluster_comes_to_rest_with_equal_tables() {
-    each_seed(300, |seed| {
-        let mut cluster = Cluster::new(seed, options(seed));
-        cluster.run(20 * NS_PER_S);
-        check_rest(&mut cluster);
-    });
+    if let Err(why) = run_seeds(seeds(3000), options) {
+        panic!("{why}");
+    }
 }
 
 #[test]
 fn a_good_network_needs_one_resync_and_loses_nothing() {
-    each_seed(20, |seed| {
-        let calm = Options {
-            loss_ppm: 0,
-            duplicate_ppm: 0,
-            delay_ns: 1,
-            fault_ns: 0,
-            resync_rate: 0,
-            ..options(seed)
-        };
-        let mut cluster = Cluster::new(seed, calm);
+    for (seed, nodes) in [(1, 2), (2, 3), (3, 9)] {
+        let mut cluster = Cluster::new(seed, Options::calm(nodes, 100));
         cluster.run(10 * NS_PER_S);
         assert_eq!(cluster.count(Counter::FramesGap), 0);
+        assert_eq!(cluster.count(Counter::NacksSent), 0);
         assert_eq!(cluster.count(Counter::ResyncsTainted), 0);
         assert_eq!(cluster.count(Counter::ResyncsServed), 1);
-        check_rest(&mut cluster);
-    });
+        cluster.settle();
+        cluster.run(NS_PER_S);
+        assert_eq!(cluster.difference(), None);
+    }
+}
+
+#[test]
+fn a_scrub_of_a_healthy_cluster_under_load_corrects_nothing() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::new(
+            seed,
+            Options {
+                change_ns: NS_PER_MS,
+                scrub_ns: 2 * NS_PER_S,
+                loss_ppm: [0, 50_000][seed as usize % 2],
+                ..Options::calm(3, 50)
+            },
+        );
+        cluster.run(30 * NS_PER_S);
+        assert!(cluster.count(Counter::ResyncsServed) > 5);
+        assert_eq!(cluster.count(Counter::ScrubCorrections), 0, "{seed}");
+    }
+}
+
+#[test]
+fn at_5_percent_loss_repair_is_cheap_and_needs_no_resync() {
+    for seed in 0..5 {
+        let mut cluster = Cluster::new(
+            seed,
+            Options {
+                change_ns: 200_000,
+                loss_ppm: 50_000,
+                backlog: 1024,
+                ..Options::calm(2, 5000)
+            },
+        );
+        cluster.run(10 * NS_PER_S);
+        let lost = cluster.count(Counter::RecordsSent) / 20;
+        let repaired = cluster.count(Counter::RecordsRepaired);
+        assert!(repaired < 3 * lost, "{repaired} for {lost}");
+        assert!(
+            repaired > lost / 2,
+            "{repaired} for {lost}: there was no loss"
+        );
+        assert_eq!(cluster.count(Counter::GapsGone), 0);
+        cluster.settle();
+        cluster.run(NS_PER_S);
+        assert_eq!(cluster.difference(), None, "a second after the load");
+        assert_eq!(cluster.count(Counter::ResyncsServed), 1);
+    }
 }
 
 #[test]

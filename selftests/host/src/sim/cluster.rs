@@ -1,73 +1,65 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The cluster: nodes, links, and what happens to them.
+//! The cluster: nodes, the network between them, and what happens to them.
 
+use super::member::Member;
+use super::network::Network;
+use super::options::Options;
 use super::rng::Rng;
-use super::table::{id, Id, SimTable, Slot};
 use crate::proto::entry::{FAMILY_V4, ZONE_DIR_BOTH};
-use crate::proto::time::{NS_PER_MS, NS_PER_S};
-use crate::proto::{
-    Address, Config, Endpoints, Entry, Key, Node, Peer, Role, Storage, Time, Truth, PEERS_MAX,
-};
-use crate::stats::{Counter, Stats};
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use crate::proto::time::NS_PER_S;
+use crate::proto::{Key, Role, Stream, Time};
+use crate::stats::Counter;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::rc::Rc;
 
-/// Largest payload of the simulated links, small so that a resync takes many frames.
-const FRAME_MAX: usize = 400;
 /// Longest that a node does not look at its clock; a bug that asks for less would spin.
 const TICK_NS: u64 = 100_000;
-
-/// How a cluster is made and treated.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Nodes, at least two.
-    pub nodes: usize,
-    /// Lost frames, parts per million.
-    pub loss_ppm: u32,
-    /// Doubled frames, parts per million.
-    pub duplicate_ppm: u32,
-    /// Largest delay of a frame; more than the flush time reorders.
-    pub delay_ns: u64,
-    /// Mean time between two changes of connections.
-    pub change_ns: u64,
-    /// Different connections.
-    pub keys: u64,
-    /// Mean time between two faults (crashes, takeovers, partitions), 0 is none.
-    pub fault_ns: u64,
-    /// Records of a resync per second, 0 is unlimited.
-    pub resync_rate: u32,
-}
-
-/// One node with what surrounds it.
-struct Member {
-    node: Node,
-    stats: Stats,
-    table: SimTable,
-    /// Keys that wait for the sender.
-    dirty: VecDeque<Key>,
-    /// What the walk has still to tell of.
-    walk: VecDeque<Id>,
-    alive: bool,
-    /// Cut off from all others.
-    isolated: bool,
-    /// The wake-up that counts; earlier ones are ignored.
-    wake: u64,
-}
+/// Frames that a node which stands still is given later; the rest overflows its socket.
+const INBOX_MAX: usize = 50;
+/// For so long a node that stood still may take old frames, which waited in its socket, for signs
+/// of life.
+const STALE_NS: u64 = 3 * NS_PER_S;
 
 /// What happens at a moment.
 enum Event {
-    Deliver { to: usize, frame: Vec<u8> },
-    Wake { who: usize, number: u64 },
+    Deliver { to: usize, frame: Rc<[u8]> },
+    Wake { who: usize },
     Change,
     Fault,
     Restart { who: usize },
+    Thaw { who: usize },
     Takeover,
-    Reconnect { who: usize },
 }
 
-/// A moment, the number of the event, and where the event is: ordered by time, then by number.
-type Due = Reverse<(Time, u64)>;
+/// An event that is planned. The earliest is the greatest, of two at a time the one that was
+/// planned first.
+struct Due {
+    time: Time,
+    number: u64,
+    event: Event,
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.time, other.number).cmp(&(self.time, self.number))
+    }
+}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Due {}
 
 /// A cluster.
 pub struct Cluster {
@@ -75,14 +67,19 @@ pub struct Cluster {
     rng: Rng,
     now: Time,
     members: Vec<Member>,
+    network: Network,
     due: BinaryHeap<Due>,
-    events: std::collections::HashMap<u64, Event>,
     number: u64,
     /// Changes so far: the connmark of the last.
     changes: u32,
     lives: u32,
-    /// No faults, no changes, no loss.
-    quiet: bool,
+    changing: bool,
+    faulty: bool,
+    frames: u64,
+    bytes: u64,
+    /// Counters of lives that are over.
+    past: Vec<u64>,
+    out: Vec<Rc<[u8]>>,
 }
 
 impl Cluster {
@@ -93,12 +90,17 @@ impl Cluster {
             rng: Rng::new(seed),
             now: Time(NS_PER_S),
             members: Vec::new(),
+            network: Network::new(options.nodes),
             due: BinaryHeap::new(),
-            events: Default::default(),
             number: 0,
             changes: 0,
             lives: 0,
-            quiet: false,
+            changing: false,
+            faulty: true,
+            frames: 0,
+            bytes: 0,
+            past: vec![0; Counter::ALL.len()],
+            out: Vec::new(),
         };
         for who in 0..options.nodes {
             let member = cluster.member(who);
@@ -106,7 +108,7 @@ impl Cluster {
             cluster.run_member(who);
         }
         cluster.promote(0);
-        cluster.at(options.change_ns, Event::Change);
+        cluster.set_changing(true);
         if options.fault_ns != 0 {
             cluster.at(options.fault_ns, Event::Fault);
         }
@@ -116,50 +118,26 @@ impl Cluster {
     /// A node at its start.
     fn member(&mut self, who: usize) -> Member {
         self.lives += 1;
-        let config = Config {
-            cluster_id: 1,
-            node_id: who as u32 + 1,
-            incarnation: self.lives,
-            frame_max: FRAME_MAX,
-            flush: NS_PER_MS,
-            heartbeat: NS_PER_S,
-            resync_rate: self.options.resync_rate,
-        };
-        let storage = Storage {
-            frame: vec![0; FRAME_MAX].into(),
-            peers: vec![Peer::default(); PEERS_MAX].into(),
-        };
-        Member {
-            node: Node::new(config, storage),
-            stats: Stats::new(),
-            table: SimTable::default(),
-            dirty: VecDeque::new(),
-            walk: VecDeque::new(),
-            alive: true,
-            isolated: false,
-            wake: 0,
-        }
+        Member::new(who, self.lives, &self.options, &mut self.rng)
     }
 
     /// Plans an event.
     fn at(&mut self, delay_ns: u64, event: Event) {
         self.number += 1;
-        self.due
-            .push(Reverse((self.now.after(delay_ns), self.number)));
-        self.events.insert(self.number, event);
+        self.due.push(Due {
+            time: self.now.after(delay_ns),
+            number: self.number,
+            event,
+        });
     }
 
     /// Runs for some time.
     pub fn run(&mut self, ns: u64) {
         let end = self.now.after(ns);
-        while let Some(&Reverse((time, number))) = self.due.peek() {
-            if time > end {
-                break;
-            }
-            self.due.pop();
-            self.now = time;
-            if let Some(event) = self.events.remove(&number) {
-                self.happen(event);
+        while self.due.peek().is_some_and(|due| due.time <= end) {
+            if let Some(due) = self.due.pop() {
+                self.now = due.time;
+                self.happen(due.event);
             }
         }
         self.now = end;
@@ -168,91 +146,79 @@ impl Cluster {
     /// Lets an event happen.
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Deliver { to, frame } => self.deliver(to, &frame),
-            Event::Wake { who, number } if self.members[who].wake == number => self.run_member(who),
-            Event::Wake { .. } => {}
+            Event::Deliver { to, frame } => self.deliver(to, frame),
+            Event::Wake { who } => {
+                let member = &mut self.members[who];
+                if member.wake.is_some_and(|at| at <= self.now) {
+                    member.wake = None;
+                    self.run_member(who);
+                }
+            }
             Event::Change => self.change(),
             Event::Fault => self.fault(),
             Event::Restart { who } => self.restart(who),
+            Event::Thaw { who } => self.thaw(who),
             Event::Takeover => self.takeover(),
-            Event::Reconnect { who } => self.members[who].isolated = false,
         }
     }
 
     /// A node is given a frame.
-    fn deliver(&mut self, to: usize, frame: &[u8]) {
-        let now = self.now;
+    fn deliver(&mut self, to: usize, frame: Rc<[u8]>) {
         let member = &mut self.members[to];
-        if !member.alive || member.isolated {
-            return;
+        if member.runs() {
+            member.receive(&frame, self.now);
+            self.run_member(to);
+        } else if member.alive && member.inbox.len() < INBOX_MAX {
+            member.inbox.push(frame);
         }
-        let epoch = member.node.epoch();
-        if let Ok((header, _)) = crate::proto::header::Header::decode(frame) {
-            member.table.stream = header.stream();
-        }
-        let Member {
-            node, stats, table, ..
-        } = member;
-        node.handle_frame(frame, Address::default(), now, table, stats);
-        assert!(node.epoch() >= epoch, "the epoch went back");
-        self.run_member(to);
     }
 
-    /// Does what the sender thread of a node does: all that is due, then waits.
+    /// A node does what is due, and says when it is to be called again.
     fn run_member(&mut self, who: usize) {
-        if !self.members[who].alive {
-            return;
-        }
-        while self.step_member(who) {}
-        self.number += 1;
-        let (now, number) = (self.now, self.number);
-        let member = &mut self.members[who];
-        member.wake = number;
-        let at = member.node.poll_timeout().unwrap_or(now.after(NS_PER_S));
-        self.at(at.since(now).max(TICK_NS), Event::Wake { who, number });
-    }
-
-    /// Does one thing; returns whether there may be more.
-    fn step_member(&mut self, who: usize) -> bool {
         let now = self.now;
+        let mut out = std::mem::take(&mut self.out);
         let member = &mut self.members[who];
-        let frame = member.node.poll_transmit(now, &member.stats);
-        if let Some(frame) = frame.map(<[u8]>::to_vec) {
-            self.send(who, frame);
-            return true;
+        if member.runs() {
+            member.run(now, &mut out);
+            let delay = member.wakes_in(now).max(TICK_NS);
+            let at = now.after(delay);
+            if member.wake.is_none_or(|planned| at < planned) {
+                member.wake = Some(at);
+                self.at(delay, Event::Wake { who });
+            }
         }
-        if let Some(key) = member.dirty.pop_front() {
-            member.tell(&key, now);
-            return true;
+        for frame in out.drain(..) {
+            self.send(who, &frame);
         }
-        member.walk(now)
+        self.out = out;
     }
 
     /// A frame goes to all others.
-    fn send(&mut self, from: usize, frame: Vec<u8>) {
-        if self.members[from].isolated {
-            return;
-        }
+    fn send(&mut self, from: usize, frame: &Rc<[u8]>) {
+        self.frames += 1;
+        self.bytes += frame.len() as u64;
         for to in (0..self.members.len()).filter(|&to| to != from) {
-            let (loss, twice) = match self.quiet {
-                true => (0, 0),
-                false => (self.options.loss_ppm, self.options.duplicate_ppm),
-            };
-            if self.rng.happens(loss) {
-                continue;
-            }
-            for _ in 0..=u32::from(self.rng.happens(twice)) {
-                let spread = if self.quiet { 1 } else { self.options.delay_ns };
-                let delay = 50_000 + self.rng.below(spread);
-                let frame = frame.clone();
+            let (now, options) = (self.now, self.options);
+            let copies = self
+                .network
+                .carry((from, to), frame, now, &options, &mut self.rng);
+            for (delay, frame) in copies.into_iter().flatten() {
                 self.at(delay, Event::Deliver { to, frame });
             }
         }
     }
 
+    /// Lets connections change, or not.
+    pub fn set_changing(&mut self, changing: bool) {
+        if changing && !self.changing {
+            self.at(self.options.change_ns, Event::Change);
+        }
+        self.changing = changing;
+    }
+
     /// A connection changes on every primary.
     fn change(&mut self) {
-        if self.quiet {
+        if !self.changing {
             return;
         }
         for who in 0..self.members.len() {
@@ -261,7 +227,7 @@ impl Cluster {
             self.changes += 1;
             let changes = self.changes;
             let member = &mut self.members[who];
-            if member.alive && member.node.role() == Role::Primary {
+            if member.runs() && member.leads() {
                 member.change(key, changes, ends);
                 self.run_member(who);
             }
@@ -272,91 +238,150 @@ impl Cluster {
 
     /// Something goes wrong, or somebody acts.
     fn fault(&mut self) {
-        if self.quiet {
+        if !self.faulty {
             return;
         }
-        let who = self.rng.below(self.members.len() as u64) as usize;
-        match self.rng.below(5) {
+        let nodes = self.members.len() as u64;
+        let (who, other) = (
+            self.rng.below(nodes) as usize,
+            self.rng.below(nodes) as usize,
+        );
+        match self.rng.below(8) {
             0 => self.crash(who),
             1 => self.isolate(who),
             2 => self.takeover(),
             3 => self.demote(who),
-            _ => self.promote(who),
+            4 => self.promote(who),
+            5 => self.freeze(who),
+            6 => self.cut(who, other),
+            _ => self.request_resync(who),
         }
         let pause = self.rng.below(2 * self.options.fault_ns);
         self.at(pause, Event::Fault);
     }
 
-    /// A node dies and comes back later, knowing nothing; another takes over.
+    /// A node dies and comes back later, knowing nothing; mostly another takes over.
     fn crash(&mut self, who: usize) {
-        self.members[who].alive = false;
-        let down = self.rng.below(5 * NS_PER_S);
-        self.at(down, Event::Restart { who });
-        self.at(NS_PER_S, Event::Takeover);
+        if self.members[who].alive {
+            self.members[who].alive = false;
+            let down = self.rng.below(5 * NS_PER_S);
+            self.at(down, Event::Restart { who });
+            self.maybe_takeover();
+        }
     }
 
-    /// A node is cut off for some time; another takes over.
+    /// A node is cut off for some time.
     fn isolate(&mut self, who: usize) {
-        self.members[who].isolated = true;
-        let cut = self.rng.below(8 * NS_PER_S);
-        self.at(cut, Event::Reconnect { who });
-        self.at(NS_PER_S, Event::Takeover);
+        let until = self.now.after(self.rng.below(8 * NS_PER_S));
+        self.network.isolate(who, until);
+        self.maybe_takeover();
+    }
+
+    /// One direction of one link is cut.
+    fn cut(&mut self, from: usize, to: usize) {
+        let until = self.now.after(self.rng.below(8 * NS_PER_S));
+        self.network.cut(from, to, until);
+        self.maybe_takeover();
+    }
+
+    /// A node stands still for some time, as a machine that is suspended.
+    fn freeze(&mut self, who: usize) {
+        let time = self.rng.below(6 * NS_PER_S);
+        if self.members[who].runs() {
+            self.members[who].frozen = Some(self.now.after(time));
+            self.at(time, Event::Thaw { who });
+            self.maybe_takeover();
+        }
+    }
+
+    /// A node goes on where it stood.
+    fn thaw(&mut self, who: usize) {
+        let now = self.now;
+        let member = &mut self.members[who];
+        if member.frozen.is_none_or(|until| until > now) {
+            return;
+        }
+        member.frozen = None;
+        member.thawed = Some(now);
+        for frame in std::mem::take(&mut member.inbox) {
+            self.deliver(who, frame);
+        }
+        self.run_member(who);
+    }
+
+    /// Somebody may notice that a node is away.
+    fn maybe_takeover(&mut self) {
+        if self.rng.happens(500_000) {
+            self.at(NS_PER_S, Event::Takeover);
+        }
     }
 
     /// A node starts; sometimes it is told to be primary at once.
     fn restart(&mut self, who: usize) {
+        if self.members[who].alive {
+            return;
+        }
+        for (sum, &counter) in self.past.iter_mut().zip(Counter::ALL) {
+            *sum += self.members[who].stats.value(counter);
+        }
         self.members[who] = self.member(who);
-        if !self.quiet && self.rng.happens(200_000) {
+        if self.faulty && self.rng.happens(200_000) {
             self.promote(who);
         }
         self.run_member(who);
     }
 
-    /// Some node that can be reached is promoted, and the others are demoted.
+    /// Some node is promoted; most of the others are demoted.
     fn takeover(&mut self) {
         let able: Vec<_> = (0..self.members.len())
-            .filter(|&who| self.members[who].alive && !self.members[who].isolated)
+            .filter(|&who| self.members[who].runs())
             .collect();
-        if self.quiet || able.is_empty() {
+        if !self.faulty || able.is_empty() {
             return;
         }
-        let chosen = able[self.rng.below(able.len() as u64) as usize];
-        able.iter().filter(|&&who| who != chosen).for_each(|&who| {
-            self.demote(who);
-        });
+        let chosen = *self.rng.of(&able);
+        for who in able {
+            if who != chosen && !self.rng.happens(100_000) {
+                self.demote(who);
+            }
+        }
         self.promote(chosen);
     }
 
     /// A node is told to be primary.
-    fn promote(&mut self, who: usize) {
-        let now = self.now;
-        let member = &mut self.members[who];
-        if member.alive {
-            member.node.promote(now, &member.stats);
+    pub fn promote(&mut self, who: usize) {
+        if self.members[who].runs() {
+            self.members[who].promote(self.now);
             self.run_member(who);
         }
     }
 
     /// A node is told to be backup.
     fn demote(&mut self, who: usize) {
-        let now = self.now;
+        if self.members[who].runs() {
+            self.members[who].demote(self.now);
+            self.run_member(who);
+        }
+    }
+
+    /// Somebody writes `resync`.
+    fn request_resync(&mut self, who: usize) {
         let member = &mut self.members[who];
-        if member.alive {
-            member.node.demote(now, &member.stats);
-            member.walk.clear();
-            member.dirty.clear();
+        if member.runs() {
+            member.node.request_walk(&member.stats);
             self.run_member(who);
         }
     }
 
     /// Puts everything right: all nodes up and connected, no loss, no changes, one primary.
     pub fn settle(&mut self) {
-        self.quiet = true;
+        self.faulty = false;
+        self.set_changing(false);
+        self.network.mend();
         for who in 0..self.members.len() {
-            self.members[who].isolated = false;
-            if !self.members[who].alive {
-                self.restart(who);
-            }
+            self.restart(who);
+            self.members[who].frozen = self.members[who].frozen.map(|_| Time::ZERO);
+            self.thaw(who);
         }
         let leads = |member: &Member| member.node.role() == Role::Primary;
         let primaries: Vec<_> = (0..self.members.len())
@@ -370,85 +395,61 @@ impl Cluster {
 
     /// Why the tables are not equal, or a backup is not synced; `None` if all is well.
     pub fn difference(&self) -> Option<String> {
-        let leads = |member: &&Member| member.node.role() == Role::Primary;
-        let primary = self.members.iter().find(leads)?;
-        let truth = primary.table.contents();
+        let primary = self.members.iter().find(|member| member.leads())?;
         for (who, member) in self.members.iter().enumerate() {
-            let table = member.table.contents();
-            if table != truth {
-                let (has, lacks) = (table.len(), truth.len());
-                return Some(format!("node {} has {has} entries of {lacks}", who + 1));
+            if let Some(difference) = primary.table.difference(&member.table) {
+                return Some(format!("node {}: {difference}", who + 1));
             }
-            if !member.node.synced(self.now) {
+            if !member.synced(self.now) {
                 return Some(format!("node {} is not synced", who + 1));
             }
         }
         None
     }
 
-    /// The sum of a counter over all nodes, since their last start.
-    pub fn count(&self, counter: Counter) -> u64 {
-        self.members.iter().map(|m| m.stats.value(counter)).sum()
-    }
-}
-
-impl Member {
-    /// Tells of a key, with what is true of it now.
-    fn tell(&mut self, key: &Key, now: Time) {
-        if !self.node.has_room() {
-            self.dirty.push_front(*key);
-            return;
-        }
-        match self.table.slots.get_mut(&id(key)) {
-            Some(slot) => {
-                slot.replicated = true;
-                let truth = Truth::Present(&slot.entry);
-                self.node.handle_truth(truth, now, &self.stats);
+    /// A backup that says that it has everything and has not, some time after the last change.
+    pub fn false_sync(&self) -> Option<String> {
+        for (who, member) in self.members.iter().enumerate() {
+            if !member.runs() || member.leads() || !member.synced(self.now) {
+                continue;
             }
-            None => self.node.handle_truth(Truth::Absent(key), now, &self.stats),
-        }
-    }
-
-    /// Walks a part of the table if that is wanted; returns whether it did.
-    fn walk(&mut self, now: Time) -> bool {
-        let Some(walk) = self.node.poll_walk(now) else {
-            return false;
-        };
-        if walk.restart {
-            self.walk = self.table.slots.keys().copied().collect();
-        }
-        for _ in 0..walk.budget {
-            if !self.node.has_room() {
-                return true;
+            if member
+                .thawed
+                .is_some_and(|at| self.now.since(at) < STALE_NS)
+            {
+                continue;
             }
-            let Some(id) = self.walk.pop_front() else {
-                self.node.handle_walk_end(now, &self.stats);
-                return true;
+            let Some(primary) = self.primary_of(member.node.following()) else {
+                // It may have been demoted or have died within the last three seconds.
+                continue;
             };
-            if let Some(slot) = self.table.slots.get_mut(&id) {
-                slot.replicated = true;
-                slot.mark = walk.mark;
-                self.node.handle_walked(&slot.entry, now, &self.stats);
+            if let Some(difference) = primary.table.difference(&member.table) {
+                return Some(format!("node {} says it is synced: {difference}", who + 1));
             }
         }
-        true
+        None
     }
 
-    /// A connection of this primary begins, changes or ends.
-    fn change(&mut self, key: Key, change: u32, ends: bool) {
-        if ends {
-            self.table.slots.remove(&id(&key));
-        } else {
-            let slot = self.table.slots.entry(id(&key)).or_insert(Slot {
-                entry: fresh(key),
-                mark: 0,
-                replicated: false,
-            });
-            slot.entry.mark = change;
-        }
-        if !self.dirty.contains(&key) {
-            self.dirty.push_back(key);
-        }
+    /// The primary whose stream that is.
+    fn primary_of(&self, stream: Stream) -> Option<&Member> {
+        let mut leaders = self.members.iter().filter(|member| member.leads());
+        leaders.find(|member| member.node.following() == stream)
+    }
+
+    /// The sum of a counter over all nodes and their lives.
+    pub fn count(&self, counter: Counter) -> u64 {
+        let now: u64 = self.members.iter().map(|m| m.stats.value(counter)).sum();
+        now + self.past[counter as usize]
+    }
+
+    /// Frames and bytes that were sent by all nodes.
+    pub fn traffic(&self) -> (u64, u64) {
+        (self.frames, self.bytes)
+    }
+
+    /// How many nodes there are.
+    pub fn nodes(&self) -> usize {
+        self.members.len()
     }
 }
 
@@ -465,20 +466,4 @@ fn connection(number: u16) -> Key {
     key.original.src_port = number;
     key.original.dst_port = 53;
     key
-}
-
-/// A connection at its beginning.
-fn fresh(key: Key) -> Entry {
-    let original = key.original;
-    Entry {
-        key,
-        reply: Endpoints {
-            src: original.dst,
-            dst: original.src,
-            src_port: original.dst_port,
-            dst_port: original.src_port,
-        },
-        status: Entry::SEEN_REPLY,
-        ..Entry::default()
-    }
 }

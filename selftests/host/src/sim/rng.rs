@@ -30,4 +30,9 @@ impl Rng {
     pub fn happens(&mut self, ppm: u32) -> bool {
         self.below(1_000_000) < u64::from(ppm)
     }
+
+    /// One of `choices`, which are not empty.
+    pub fn of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        &choices[self.below(choices.len() as u64) as usize]
+    }
 }

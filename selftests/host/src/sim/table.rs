@@ -31,22 +31,48 @@ pub(super) struct SimTable {
     pub(super) slots: BTreeMap<Id, Slot>,
     /// The stream whose records are being applied.
     pub(super) stream: Stream,
+    /// Whether nothing may be applied: the node is primary.
+    pub(super) closed: bool,
+    /// The newest stream of which anything was applied.
+    followed: Stream,
     /// For each key the newest change that this stream has told of.
     newest: BTreeMap<Id, (Stream, u32)>,
 }
 
 impl SimTable {
-    /// The entries alone, to be compared.
-    pub(super) fn contents(&self) -> BTreeMap<Id, Entry> {
-        self.slots
-            .iter()
-            .map(|(&id, slot)| (id, slot.entry))
-            .collect()
+    /// How another table differs from this one.
+    pub(super) fn difference(&self, other: &SimTable) -> Option<String> {
+        for (id, slot) in &self.slots {
+            match other.slots.get(id) {
+                None => return Some(format!("it lacks {id:?}")),
+                Some(held) if held.entry == slot.entry => {}
+                Some(held) => {
+                    let (is, should) = (held.entry.mark, slot.entry.mark);
+                    return Some(format!("{id:?} is at change {is} instead of {should}"));
+                }
+            }
+        }
+        let more = other.slots.keys().find(|id| !self.slots.contains_key(id));
+        more.map(|id| format!("it has {id:?}, which is over"))
+    }
+
+    /// Checks that a record may be applied at all.
+    fn check(&mut self) {
+        assert!(!self.closed, "a primary applied a record");
+        let rank = |stream: &Stream| (stream.epoch, stream.node_id);
+        assert!(
+            rank(&self.stream) >= rank(&self.followed),
+            "a record of {:?} was applied after {:?}",
+            self.stream,
+            self.followed,
+        );
+        self.followed = self.stream;
     }
 }
 
 impl Table for SimTable {
     fn upsert(&mut self, entry: &Entry, mark: u8) -> Applied {
+        self.check();
         let id = id(&entry.key);
         let newest = self.newest.entry(id).or_default();
         assert!(
@@ -64,12 +90,14 @@ impl Table for SimTable {
         };
         match self.slots.insert(id, slot) {
             None => Applied::Inserted,
+            Some(old) if old.replicated && old.entry == *entry => Applied::Unchanged,
             Some(old) if old.replicated => Applied::Updated,
             Some(_) => Applied::ReplacedLocal,
         }
     }
 
     fn delete(&mut self, key: &Key) -> Applied {
+        self.check();
         match self.slots.remove(&id(key)) {
             Some(_) => Applied::Deleted,
             None => Applied::Absent,
@@ -77,9 +105,14 @@ impl Table for SimTable {
     }
 
     fn sweep(&mut self, mark: u8) -> u32 {
+        self.check();
         let before = self.slots.len();
         self.slots
             .retain(|_, slot| !slot.replicated || slot.mark == mark);
         (before - self.slots.len()) as u32
+    }
+
+    fn forget_marks(&mut self) {
+        self.slots.values_mut().for_each(|slot| slot.mark = 0);
     }
 }

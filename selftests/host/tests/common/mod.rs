@@ -13,6 +13,9 @@ use std::collections::HashMap;
 /// Largest payload over Ethernet and IPv4.
 pub(crate) const FRAME_MAX: usize = 1472;
 
+/// Frames that a node can repair.
+pub(crate) const BACKLOG: usize = 16;
+
 /// A table that takes everything, unless it is told to be full.
 #[derive(Default)]
 pub(crate) struct MapTable {
@@ -30,6 +33,7 @@ impl Table for MapTable {
             return Applied::TableFull;
         }
         match self.entries.insert(entry.key, (*entry, mark)) {
+            Some((old, _)) if old == *entry => Applied::Unchanged,
             Some(_) => Applied::Updated,
             None => Applied::Inserted,
         }
@@ -47,6 +51,10 @@ impl Table for MapTable {
         self.entries.retain(|_, &mut (_, m)| m == mark);
         (before - self.entries.len()) as u32
     }
+
+    fn forget_marks(&mut self) {
+        self.entries.values_mut().for_each(|(_, mark)| *mark = 0);
+    }
 }
 
 /// Settings of node `node_id` of cluster 1.
@@ -59,6 +67,7 @@ pub(crate) fn config(node_id: u32) -> Config {
         flush: NS_PER_MS,
         heartbeat: NS_PER_S,
         resync_rate: 0,
+        scrub_interval: 0,
     }
 }
 
@@ -104,6 +113,8 @@ impl Host {
         let storage = Storage {
             frame: vec![0; config.frame_max].into(),
             peers: vec![Peer::default(); PEERS_MAX].into(),
+            backlog: vec![BacklogFrame::default(); BACKLOG].into(),
+            backlog_bytes: vec![0; BACKLOG * backlog_bytes(config.frame_max)].into(),
         };
         Self {
             node: Node::new(config, storage),
@@ -112,14 +123,17 @@ impl Host {
         }
     }
 
-    /// All frames that it has to send now; walks included.
+    /// All frames that it has to send now; walks and repairs included.
     pub(crate) fn send(&mut self, now: Time) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         loop {
-            while let Some(frame) = self.node.poll_transmit(now, &self.stats) {
-                frames.push(frame.to_vec());
+            self.flush(now, &mut frames);
+            if let Some(key) = self.node.poll_repair(now, &self.stats) {
+                self.tell(&key, now);
+                continue;
             }
-            if self.node.poll_walk(now).is_none() {
+            if self.node.poll_walk(now, &self.stats).is_none() {
+                self.flush(now, &mut frames);
                 return frames;
             }
             for (entry, _) in self.table.entries.values() {
@@ -128,8 +142,24 @@ impl Host {
                 }
                 self.node.handle_walked(entry, now, &self.stats);
             }
-            self.node.handle_walk_end(now, &self.stats);
+            self.node.handle_walk_end(now);
         }
+    }
+
+    /// The frames that are due without anything being told.
+    fn flush(&mut self, now: Time, frames: &mut Vec<Vec<u8>>) {
+        while let Some(frame) = self.node.poll_transmit(now, &self.stats) {
+            frames.push(frame.to_vec());
+        }
+    }
+
+    /// Tells what is true of a key.
+    fn tell(&mut self, key: &Key, now: Time) {
+        let truth = match self.table.entries.get(key) {
+            Some((entry, _)) => Truth::Present(entry),
+            None => Truth::Absent(key),
+        };
+        self.node.handle_truth(truth, now, &self.stats);
     }
 
     /// Takes frames.

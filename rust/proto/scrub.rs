@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a backup finds during a scrub that should not differ (§8.3).
+//!
+//! A scrub may tell of a change a little before the live record of that change, so a difference
+//! is only a suspicion until no live record has come for a while.
+
+use super::entry::Key;
+use super::time::{Time, NS_PER_S};
+
+/// Suspicions at most. A change and its live record are milliseconds apart, so more than a few at
+/// once are no coincidence.
+const SUSPECTS_MAX: usize = 16;
+/// How long a live record may take after the scrub's: three times what the primary waits with the
+/// END of a scrub.
+const SUSPECT_NS: u64 = 3 * NS_PER_S;
+
+/// Connections in which a scrub has found a difference that is not explained yet.
+pub(super) struct Suspects {
+    keys: [Option<(Key, Time)>; SUSPECTS_MAX],
+}
+
+impl Suspects {
+    /// No suspicions.
+    pub(super) const fn new() -> Self {
+        Self {
+            keys: [None; SUSPECTS_MAX],
+        }
+    }
+
+    /// Drops all suspicions.
+    pub(super) fn clear(&mut self) {
+        self.keys = [None; SUSPECTS_MAX];
+    }
+
+    /// Suspects a connection. Returns how many suspicions are certain because of that: when there
+    /// are too many, the oldest counts.
+    pub(super) fn add(&mut self, key: &Key, now: Time) -> u64 {
+        let since = |slot: &Option<(Key, Time)>| slot.map(|(_, since)| since);
+        // None is first.
+        let Some(slot) = self.keys.iter_mut().min_by_key(|slot| since(slot)) else {
+            return 1;
+        };
+        u64::from(slot.replace((*key, now)).is_some())
+    }
+
+    /// Takes a live record of a connection: it explains the difference.
+    pub(super) fn explain(&mut self, key: &Key) {
+        for slot in &mut self.keys {
+            if slot.is_some_and(|(suspect, _)| suspect == *key) {
+                *slot = None;
+            }
+        }
+    }
+
+    /// Takes those away that nothing has explained in time; returns how many.
+    pub(super) fn judge(&mut self, now: Time) -> u64 {
+        let mut certain = 0;
+        for slot in &mut self.keys {
+            if slot.is_some_and(|(_, since)| now.since(since) >= SUSPECT_NS) {
+                *slot = None;
+                certain += 1;
+            }
+        }
+        certain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(port: u16) -> Key {
+        let mut key = Key::default();
+        key.original.src_port = port;
+        key
+    }
+
+    #[test]
+    fn a_live_record_explains_a_difference() {
+        let mut suspects = Suspects::new();
+        let now = Time(NS_PER_S);
+        assert_eq!(suspects.add(&key(1), now), 0);
+        assert_eq!(suspects.add(&key(2), now), 0);
+        suspects.explain(&key(1));
+        assert_eq!(suspects.judge(now.after(SUSPECT_NS - 1)), 0);
+        assert_eq!(suspects.judge(now.after(SUSPECT_NS)), 1);
+        assert_eq!(suspects.judge(now.after(SUSPECT_NS)), 0, "once");
+    }
+
+    #[test]
+    fn too_many_are_no_coincidence() {
+        let mut suspects = Suspects::new();
+        let certain: u64 = (0..20).map(|n| suspects.add(&key(n), Time(n.into()))).sum();
+        assert_eq!(certain, 20 - SUSPECTS_MAX as u64);
+    }
+}
