@@ -14,7 +14,7 @@ topology
 listen() { echo "MARK$((++mark))." >/dev/kmsg; }
 said() {
 	local times
-	times=$(dmesg | sed "1,/MARK$mark\./d" | grep -cF "$1")
+	times=$(dmesg | sed "0,/MARK$mark\./d" | grep -cF "$1")
 	echo "said $times times: $1"
 	[ "$times" = "${2-1}" ]
 }

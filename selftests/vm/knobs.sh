@@ -54,7 +54,7 @@ takes() {
 }
 
 # lines_since MARK: what the module has logged since.
-lines_since() { dmesg | sed "1,/$1/d" | grep 'ct_sync: '; }
+lines_since() { dmesg | sed "0,/$1/d" | grep 'ct_sync: '; }
 
 # When the last write was refused, in microseconds.
 last_refused=0
@@ -165,7 +165,7 @@ is_refused() {
 	shift
 	echo $mark >/dev/kmsg
 	modprobe ct_sync "$@" || status=$?
-	lines=$(dmesg | sed "1,/$mark/d" | grep -E 'ct_sync|parameter')
+	lines=$(dmesg | sed "0,/$mark/d" | grep -E 'ct_sync|parameter')
 	echo "modprobe: $status, log: $lines"
 	[ $status != 0 ] && [ ! -d /sys/module/ct_sync ] && [ "$(grep -c "$name" <<<"$lines")" = 1 ]
 }
