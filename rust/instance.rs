@@ -243,13 +243,11 @@ impl Instance {
     pub(crate) fn write_knob(&self, knob: &Knob, text: &str) -> Result {
         self.set_knob(knob, text).inspect_err(|err| {
             let name = knob.name.to_str().unwrap_or_default();
-            log::warning!(
-                "{}={:?}: refused ({:?}); it takes {}\n",
-                name,
-                text,
-                err,
-                knob
-            );
+            if *err == EINVAL {
+                log::warning!("{}={:?}: refused; it takes {}\n", name, text, knob);
+            } else {
+                log::warning!("{}={:?}: refused ({:?})\n", name, text, err);
+            }
         })
     }
 

@@ -5,7 +5,7 @@
 #
 #   client ── fw1 (primary), fw2 (backup) ── server
 #
-# time: 120
+# time: 150
 
 . ./lib.sh
 topology
@@ -29,6 +29,8 @@ replicates() {
 in_step() { wait_until is fw2 synced 1 && replicates "$1" && wait_until same_tables; }
 
 modprobe ct_sync
+# No flow is to end by itself before a slow machine has come to look at it.
+on fw1 sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600
 knob fw1 syncdev sync
 knob fw1 state 1
 mark=0

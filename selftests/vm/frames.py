@@ -117,6 +117,8 @@ CASES = {
     'request': lambda: send(frame(struct.pack('>QIIQ', 0, 0, 0, 0), kind=RESYNC_REQUEST)),
     'to': lambda address: send(frame(), address),
     # Of a stream that is followed.
+    'large-table': lambda: send(frame(struct.pack('>QIIQII', epoch, 99, 7, last, 0, 1 << 30), kind=HEARTBEAT,
+                                      flags=PRIMARY, seq=last)),
     'sound': lambda number: data(upsert(int(number))),
     'late': lambda: send(frame(upsert(2), 1, flags=PRIMARY, seq=last)),
     'unknown-type': lambda: data(record(88, b'what is this'), upsert(3)),

@@ -6,7 +6,7 @@
 #   client ── fw1 (primary), fw2 (backup) ── server
 #                  └── sync ──┴── intruder .99
 #
-# time: 120
+# time: 150
 
 . ./lib.sh
 topology
@@ -81,6 +81,10 @@ note "of the primary that is followed"
 knob fw1 state 0
 send lead 1000
 check "a sound frame is applied" eval 'send sound 1 && wait_until knows 1'
+# Both nodes are backups now.
+warned_once() { [ "$(dmesg | grep -c 'nf_conntrack_max is smaller')" = 2 ]; }
+check "a primary with a larger table is warned of" eval 'send large-table && wait_until warned_once'
+check "once" eval 'send large-table && send sound 1 && wait_until at_least fw2 entries_updated 1 && warned_once'
 check "a late frame" counted frames_late late
 check "it was not applied" knows_not 2
 check "a record of an unknown type" counted records_unknown_type unknown-type

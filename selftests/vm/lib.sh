@@ -45,7 +45,7 @@ state_of_nodes() {
 	local node
 	for node in $FIREWALLS; do
 		note "$node: conntrack"
-		note "$(on "$node" conntrack -L 2>&1; on "$node" conntrack -L -f ipv6 2>&1)"
+		note "$({ on "$node" conntrack -L; on "$node" conntrack -L -f ipv6; } 2>&1 | head -n 40)"
 		note "$node: $(on "$node" grep -vE ' 0$' /proc/net/ct_sync 2>&1 | paste -sd ' ')"
 	done
 }

@@ -28,15 +28,15 @@ flood() {
 # stall: slows the link down and has the primary say everything again and again, until its sender is stuck, then fills the
 # ring. Fails when that takes too long.
 stall() {
-	local failed full try
+	local failed full _
 	failed=$(value fw1 send_failed) full=$(value fw1 events_ring_full)
 	flood 2000
 	on fw1 tc qdisc add dev sync root tbf rate 1kbit burst 2k limit 100m
-	for try in $(seq $TRIES_MAX); do
+	for _ in $(seq $TRIES_MAX); do
 		[ "$(value fw1 send_failed)" = "$failed" ] || break
 		knob fw1 resync 1
 	done
-	for try in 1 2 3; do
+	for _ in 1 2 3; do
 		flood $FLOWS
 		[ "$(value fw1 events_ring_full)" = "$full" ] || break
 	done
