@@ -24,7 +24,6 @@ starts() {
 	local node
 	modprobe ct_sync || return
 	for node in fw1 fw2; do
-		knob $node scrub_interval 2
 		knob $node syncdev sync
 	done
 	knob fw1 state 1
@@ -56,6 +55,7 @@ check "by repair" at_least fw1 records_repaired 1
 check "none of them needed a resync" is fw2 gaps_gone 0
 on fw1 tc qdisc delete dev sync root
 on fw2 tc qdisc delete dev sync root
+for node in fw1 fw2; do knob $node scrub_interval 2; done
 completed=$(value fw2 resyncs_completed)
 check "scrubs go on" wait_until at_least fw2 resyncs_completed $((completed + 2))
 check "they have corrected nothing" is fw2 scrub_corrections 0
