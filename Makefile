@@ -4,6 +4,7 @@
 #   make KVER=7.3         the same for another kernel of the build root (any prefix of its version)
 #   make KDIR=/path       build against a kernel tree that has its Rust metadata, with this machine's tools
 #   make check            all tests; TEST=name for some, KVER= as above
+#   make sim              simulate clusters of the protocol core: SEEDS=n, SEED=s, NODES=n
 #   make lint             clippy, rustfmt, layers, SAFETY comments, checkpatch, shellcheck
 #   make demo             a download survives the power-off of the firewall it passes through; TIMES=10 for many power-offs
 #   make install          modules_install and depmod, for the kernel of KDIR
@@ -41,6 +42,9 @@ check:
 lint:
 	@scripts/lint
 
+sim:
+	@SEEDS=$(SEEDS) SEED=$(SEED) NODES=$(NODES) scripts/sim
+
 demo:
 	@scripts/demo/run $(if $(KVER),--kver $(KVER)) $(if $(TIMES),--times $(TIMES))
 
@@ -50,4 +54,4 @@ clean:
 clean-cache: clean
 	scripts/clean-cache
 
-.PHONY: all module install modules_install check lint demo clean clean-cache
+.PHONY: all module install modules_install check lint sim demo clean clean-cache
