@@ -44,12 +44,26 @@ locked() {
 	) 9>"$lock"
 }
 
-# need PROGRAM:PACKAGE...: installs the packages of the programs that this machine lacks, as root; else says how.
-need() {
-	local pair missing=()
+# Puts the packages of those programs of PROGRAM:PACKAGE... that this machine lacks into `missing`.
+find_missing() {
+	local pair
+	missing=()
 	for pair in "$@"; do
 		PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
 	done
+}
+
+# need PROGRAM:PACKAGE...: installs the packages of the programs that this machine lacks, as root; else says how.
+# Scripts that run at the same time may need the same.
+need() {
+	local missing
+	find_missing "$@"
+	[ ${#missing[@]} = 0 ] || locked host-packages install_missing "$@"
+}
+
+install_missing() {
+	local missing
+	find_missing "$@"
 	[ ${#missing[@]} -gt 0 ] || return 0
 	command -v apt-get >/dev/null || die "please install: ${missing[*]}"
 	[ "$(id -u)" = 0 ] || die "please run: sudo apt-get install --no-install-recommends ${missing[*]}"
