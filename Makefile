@@ -4,6 +4,7 @@
 #   make KVER=7.3         the same for another kernel of the build root (any prefix of its version)
 #   make KDIR=/path       build against a kernel tree that has its Rust metadata, with this machine's tools
 #   make check            all tests; TEST=name for some, KVER= as above
+#   make check-long       the tests that take minutes each
 #   make sim              simulate clusters of the protocol core: SEEDS=n, SEED=s, NODES=n
 #   make lint             clippy, rustfmt, layers, SAFETY comments, checkpatch, shellcheck
 #   make demo             a download survives the power-off of the firewall it passes through; TIMES=10 for many power-offs
@@ -39,6 +40,9 @@ modules_install: install
 check:
 	@scripts/check $(if $(KVER),--kver $(KVER)) $(TEST)
 
+check-long:
+	@scripts/check $(if $(KVER),--kver $(KVER)) --long $(TEST)
+
 lint:
 	@scripts/lint
 
@@ -54,4 +58,4 @@ clean:
 clean-cache: clean
 	scripts/clean-cache
 
-.PHONY: all module install modules_install check lint sim demo clean clean-cache
+.PHONY: all module install modules_install check check-long lint sim demo clean clean-cache
