@@ -69,12 +69,13 @@ wait_until() {
 			echo "$output"
 			return 1
 		fi
-		sleep 0.02
+		busybox sleep 0.02
 	done
 }
 
-# on NODE COMMAND...: runs COMMAND in the node's network.
-on() { ip netns exec "$@"; }
+# on NODE COMMAND...: runs COMMAND in the node's network. Busybox is one static program: in an emulated machine the dynamic linking
+# of ip(8) takes longer than what most commands do. The same goes for what is called often below.
+on() { busybox nsenter -n"/run/netns/$1" "${@:2}"; }
 
 # Commands of ip(8) that wait for `flush`, by node: one process for many is several times faster than one for each.
 declare -A waiting
@@ -212,12 +213,12 @@ knob() {
 	if [ $# -gt 2 ]; then
 		on "$1" sh -c 'printf "%s\n" "$2" >"/proc/sys/net/netfilter/ct_sync/$1"' knob "$2" "$3"
 	else
-		on "$1" cat "/proc/sys/net/netfilter/ct_sync/$2"
+		on "$1" busybox cat "/proc/sys/net/netfilter/ct_sync/$2"
 	fi
 }
 
 # value NODE NAME: a line of /proc/net/ct_sync, without its name.
-value() { on "$1" sed -n "s/^$2 //p" /proc/net/ct_sync; }
+value() { on "$1" busybox sed -n "s/^$2 //p" /proc/net/ct_sync; }
 
 # is NODE NAME VALUE: whether a line of /proc/net/ct_sync has that value.
 is() {
