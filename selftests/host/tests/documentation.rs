@@ -92,6 +92,20 @@ fn the_live_records() {
 }
 
 #[test]
+fn the_update() {
+    let (mut host, _) = primary();
+    host.set(connection(), NOW);
+    host.send(NOW.after(NS_PER_S / 4));
+    let closing = Entry {
+        state: 4,
+        ..connection()
+    };
+    host.change(closing, NOW.after(NS_PER_S / 3));
+    let frames = host.send(NOW.after(NS_PER_S / 2));
+    assert_eq!(frames, [example("update")]);
+}
+
+#[test]
 fn the_request() {
     let mut host = Host::new(config(2));
     host.receive(&primary().1[..1], NOW);

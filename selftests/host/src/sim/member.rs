@@ -158,7 +158,7 @@ impl Member {
         }
         if let Some(key) = self.queue.pop_front() {
             self.queued.remove(&id(&key));
-            self.tell(&key, now);
+            self.tell_live(&key, now);
             return true;
         }
         if let Some(key) = self.node.poll_repair(now, &self.stats) {
@@ -168,7 +168,18 @@ impl Member {
         self.walk(now)
     }
 
-    /// Tells of a key, with what is true of it now.
+    /// Tells of a key that waited: to peers that know it what has changed, else everything.
+    fn tell_live(&mut self, key: &Key, now: Time) {
+        match self.table.slots.get(&id(key)) {
+            Some(slot) if slot.replicated => {
+                let truth = Truth::Changed(&slot.entry);
+                self.node.handle_truth(truth, now, &self.stats);
+            }
+            _ => self.tell(key, now),
+        }
+    }
+
+    /// Tells of a key, with all that is true of it now.
     fn tell(&mut self, key: &Key, now: Time) {
         match self.table.slots.get_mut(&id(key)) {
             Some(slot) => {
@@ -211,7 +222,7 @@ impl Member {
             self.table.slots.remove(&id(&key));
         } else {
             let slot = self.table.slots.entry(id(&key)).or_insert(Slot {
-                entry: fresh(key),
+                entry: fresh(key, change),
                 mark: 0,
                 replicated: false,
             });
@@ -236,10 +247,10 @@ impl Member {
     }
 }
 
-/// A connection at its beginning.
-fn fresh(key: Key) -> Entry {
+/// A connection at its beginning. Most are masqueraded, in each life by another port.
+fn fresh(key: Key, change: u32) -> Entry {
     let original = key.original;
-    Entry {
+    let mut entry = Entry {
         key,
         reply: Endpoints {
             src: original.dst,
@@ -249,5 +260,11 @@ fn fresh(key: Key) -> Entry {
         },
         status: Entry::SEEN_REPLY,
         ..Entry::default()
+    };
+    if change % 4 != 0 {
+        entry.status |= Entry::SRC_NAT;
+        entry.reply.dst[..4].copy_from_slice(&[192, 0, 2, 1]);
+        entry.reply.dst_port = change as u16;
     }
+    entry
 }

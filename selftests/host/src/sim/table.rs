@@ -48,7 +48,12 @@ impl SimTable {
                 Some(held) if held.entry == slot.entry => {}
                 Some(held) => {
                     let (is, should) = (held.entry.mark, slot.entry.mark);
-                    return Some(format!("{id:?} is at change {is} instead of {should}"));
+                    let nat = if held.entry.reply == slot.entry.reply {
+                        ""
+                    } else {
+                        ", with another NAT"
+                    };
+                    return Some(format!("{id:?} is at change {is} instead of {should}{nat}"));
                 }
             }
         }
@@ -93,6 +98,35 @@ impl Table for SimTable {
             Some(old) if old.replicated && old.entry == *entry => Applied::Unchanged,
             Some(old) if old.replicated => Applied::Updated,
             Some(_) => Applied::ReplacedLocal,
+        }
+    }
+
+    fn update(&mut self, entry: &Entry, mark: u8) -> Applied {
+        self.check();
+        let id = id(&entry.key);
+        let newest = self.newest.get(&id).filter(|told| told.0 == self.stream);
+        assert!(
+            newest.is_none_or(|told| told.1 <= entry.mark),
+            "{id:?} was taken back to change {} within {:?}",
+            entry.mark,
+            self.stream,
+        );
+        let nat = |entry: &Entry| entry.status & (Entry::SRC_NAT | Entry::DST_NAT);
+        let held = self.slots.get_mut(&id);
+        let Some(slot) = held.filter(|slot| slot.replicated && nat(&slot.entry) == nat(entry))
+        else {
+            return Applied::Incomplete;
+        };
+        let entry = Entry {
+            reply: slot.entry.reply,
+            ..*entry
+        };
+        let same = slot.entry == entry;
+        (slot.entry, slot.mark) = (entry, mark);
+        self.newest.insert(id, (self.stream, entry.mark));
+        match same {
+            true => Applied::Unchanged,
+            false => Applied::Updated,
         }
     }
 
