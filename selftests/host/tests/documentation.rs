@@ -95,13 +95,13 @@ fn the_live_records() {
 fn the_update() {
     let (mut host, _) = primary();
     host.set(connection(), NOW);
-    host.send(NOW.after(NS_PER_S / 4));
+    host.send(NOW.after(200 * NS_PER_MS));
     let closing = Entry {
         state: 4,
         ..connection()
     };
-    host.change(closing, NOW.after(NS_PER_S / 3));
-    let frames = host.send(NOW.after(NS_PER_S / 2));
+    host.change(closing, NOW.after(201 * NS_PER_MS));
+    let frames = host.send(NOW.after(202 * NS_PER_MS));
     assert_eq!(frames, [example("update")]);
 }
 
