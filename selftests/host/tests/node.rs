@@ -747,3 +747,28 @@ fn a_backup_that_joins_makes_nothing_of_updates() {
     assert_eq!(b.contents(), a.contents());
     assert!(b.node.synced(now));
 }
+
+#[test]
+fn a_backup_that_joins_in_the_middle_of_a_walk_does_not_take_its_end() {
+    let (mut a, mut b, now) = (Host::new(config(1)), Host::new(config(2)), Time(NS_PER_S));
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    a.node.promote(now, &a.stats);
+    a.flush(now, &mut before);
+    assert!(a.node.poll_walk(now, &a.stats).is_some());
+    for n in 0..20 {
+        a.node.handle_walked(&entry(n, 0), now, &a.stats);
+    }
+    a.flush(now.after(NS_PER_MS), &mut before);
+    // More live records than the walk has told of: their number does not give it away.
+    for change in 0..30 {
+        a.set(entry(100, change), now);
+    }
+    a.node.handle_walk_end(now);
+    a.node.poll_walk(now, &a.stats);
+    a.flush(now.after(2 * NS_PER_MS), &mut after);
+    b.receive(&after, now);
+    assert_eq!(a.count(Counter::ResyncsServed), 1, "its end is in there");
+    assert_eq!(b.count(Counter::EntriesInserted), 1);
+    assert_eq!(b.count(Counter::ResyncsCompleted), 0);
+    assert!(!b.node.synced(now));
+}

@@ -177,7 +177,7 @@ impl Host {
     }
 
     /// The frames that are due without anything being told.
-    fn flush(&mut self, now: Time, frames: &mut Vec<Vec<u8>>) {
+    pub(crate) fn flush(&mut self, now: Time, frames: &mut Vec<Vec<u8>>) {
         while let Some(frame) = self.node.poll_transmit(now, &self.stats) {
             frames.push(frame.to_vec());
         }
