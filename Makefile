@@ -6,6 +6,8 @@
 #   make check            all tests; TEST=name for some, KVER= as above
 #   make check-long       the tests that take minutes each
 #   make sim              simulate clusters of the protocol core: SEEDS=n, SEED=s, NODES=n
+#   make fuzz             give nodes damaged frames: SECONDS=n, FROM=run, RUN=run
+#   make mutants          break one rule of the protocol at a time; the host tests have to notice
 #   make lint             clippy, rustfmt, layers, SAFETY comments, checkpatch, shellcheck
 #   make demo             a download survives the power-off of the firewall it passes through; TIMES=10 for many power-offs
 #   make install          modules_install and depmod, for the kernel of KDIR
@@ -49,6 +51,12 @@ lint:
 sim:
 	@SEEDS=$(SEEDS) SEED=$(SEED) NODES=$(NODES) scripts/sim
 
+fuzz:
+	@FROM=$(FROM) RUN=$(RUN) scripts/fuzz $(SECONDS)
+
+mutants:
+	@scripts/mutants
+
 demo:
 	@scripts/demo/run $(if $(KVER),--kver $(KVER)) $(if $(TIMES),--times $(TIMES))
 
@@ -58,4 +66,4 @@ clean:
 clean-cache: clean
 	scripts/clean-cache
 
-.PHONY: all module install modules_install check check-long lint sim demo clean clean-cache
+.PHONY: all module install modules_install check check-long lint sim fuzz mutants demo clean clean-cache

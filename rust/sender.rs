@@ -186,7 +186,7 @@ impl Sender {
         let ended = key.hints & Key::DESTROYED != 0;
         key.hints = 0;
         let truth = match self.engine.table.snapshot(&key, self.engine.filter) {
-            Found::Present(entry) => return self.tell_truth(node, Truth::Present(&entry)),
+            Found::Present(entry) => return self.tell_truth(node, live(&entry)),
             Found::Withdrawn => Truth::Absent(&key),
             // Also when a connection that is not replicated has the tuple by now.
             Found::Absent | Found::Local | Found::Unmarked if ended => Truth::Absent(&key),
@@ -238,17 +238,9 @@ impl Sender {
             self.scan = None;
         }
         for entry in self.entries.iter().take(walked.count) {
-            self.tell_read(node, entry);
+            self.tell_truth(node, live(entry));
         }
         true
-    }
-
-    /// Tells of an entry that a scan or a walk has read.
-    fn tell_read(&self, node: &mut NodeGuard<'_>, entry: &Entry) {
-        match entry.has & Entry::WITHDRAWN {
-            0 => self.tell_truth(node, Truth::Present(entry)),
-            _ => self.tell_truth(node, Truth::Absent(&entry.key)),
-        }
     }
 
     /// Goes on with the walk of a full resync, as fast as the protocol allows.
@@ -270,12 +262,15 @@ impl Sender {
         );
         for entry in self.entries.iter().take(walked.count) {
             // What an event waits for is no find of the walk's.
-            if entry.has & (Entry::WITHDRAWN | Entry::DIRTY) != 0 {
-                self.tell_read(node, entry);
-                continue;
+            if entry.has & Entry::WITHDRAWN != 0 {
+                self.tell_truth(node, Truth::Absent(&entry.key));
+            } else if entry.has & Entry::DIRTY != 0 {
+                // A walk leaves nothing out.
+                self.tell_truth(node, Truth::Present(entry));
+            } else {
+                self.make_room(node);
+                node.handle_walked(entry, now, &self.engine.stats);
             }
-            self.make_room(node);
-            node.handle_walked(entry, now, &self.engine.stats);
         }
         self.mute |= walked.mute;
         if walked.done {
@@ -299,5 +294,16 @@ impl Sender {
                 self.engine.stats.count(Counter::SendFailed);
             }
         }
+    }
+}
+
+/// What a live record says of an entry that was read: to peers that know it, what has changed.
+fn live(entry: &Entry) -> Truth<'_> {
+    if entry.has & Entry::WITHDRAWN != 0 {
+        Truth::Absent(&entry.key)
+    } else if entry.has & Entry::KNOWN != 0 {
+        Truth::Changed(entry)
+    } else {
+        Truth::Present(entry)
     }
 }

@@ -86,6 +86,7 @@ counters! {
     RecordsUnknownType "records_unknown_type" "skipped: type of record not known",
     RecordsUnknownAttribute "records_unknown_attribute" "skipped: attributes of records not known",
     RecordsMalformed "records_malformed" "refused: record cut short or value out of range",
+    RecordsIncomplete "records_incomplete" "refused: updates of connections that are not here; they are told of again, completely",
     // Applying.
     EntriesInserted "entries_inserted" "connections created",
     EntriesUpdated "entries_updated" "connections updated in place",

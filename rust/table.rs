@@ -10,6 +10,10 @@ impl Table for Conntrack {
         Conntrack::upsert(*self, entry, mark)
     }
 
+    fn update(&mut self, entry: &Entry, mark: u8) -> Applied {
+        Conntrack::update(*self, entry, mark)
+    }
+
     fn delete(&mut self, key: &Key) -> Applied {
         Conntrack::delete(*self, key)
     }

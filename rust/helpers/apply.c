@@ -294,6 +294,33 @@ static bool is_same(const struct nf_conn *ct, u8 dir, const struct ct_sync_entry
 	       !(status & ~entry->status & (IPS_SEEN_REPLY | IPS_ASSURED));
 }
 
+/*
+ * Makes the copy of a connection as a record says that leaves out what never
+ * changes. CT_SYNC_INCOMPLETE when there is no copy, or one of an older
+ * connection: it has seen more, or has no NAT. Only a whole record helps then.
+ */
+int ct_sync_update(struct net *net, const struct ct_sync_entry *entry, u8 mark)
+{
+	int applied = CT_SYNC_INCOMPLETE;
+	unsigned long status;
+	struct nf_conn *ct;
+	u8 dir;
+
+	ct = ct_sync_find(net, &entry->key, &entry->key.original, &dir);
+	if (!ct)
+		return CT_SYNC_INCOMPLETE;
+	status = READ_ONCE(ct->status);
+	if (dir == IP_CT_DIR_ORIGINAL && status & BIT(CT_SYNC_SHARED_BIT) &&
+	    !(status & IPS_DYING) &&
+	    !(status & ~entry->status & (IPS_SEEN_REPLY | IPS_ASSURED)) &&
+	    !(status & IPS_NAT_MASK) == !(entry->status & IPS_NAT_MASK)) {
+		applied = is_as(ct, entry) ? CT_SYNC_UNCHANGED : CT_SYNC_UPDATED;
+		write_state(ct, entry, mark);
+	}
+	nf_ct_put(ct);
+	return applied;
+}
+
 /* Updates the copy of the connection; CT_SYNC_NOT_THERE when there is none. */
 static int update(struct net *net, const struct ct_sync_entry *entry, u8 mark)
 {

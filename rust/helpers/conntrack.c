@@ -177,7 +177,7 @@ static int read_truth(struct net *net, struct nf_conn *ct, u32 mark_mask,
 		      struct ct_sync_entry *entry)
 {
 	/* A full barrier, which pairs with the one of ct_sync_mark_dirty(). */
-	bool dirty = test_and_clear_bit(CT_SYNC_DIRTY_BIT, &ct->status);
+	bool dirty = test_and_clear_bit(CT_SYNC_DIRTY_BIT, &ct->status), shared;
 	int found;
 
 	found = selected(net, ct, mark_mask);
@@ -185,7 +185,7 @@ static int read_truth(struct net *net, struct nf_conn *ct, u32 mark_mask,
 		return test_and_clear_bit(CT_SYNC_SHARED_BIT, &ct->status) ?
 		       CT_SYNC_WITHDRAWN : found;
 
-	set_bit(CT_SYNC_SHARED_BIT, &ct->status);
+	shared = test_and_set_bit(CT_SYNC_SHARED_BIT, &ct->status);
 	/*
 	 * Pairs with nf_ct_delete(): it sets DYING, and the event of the end then
 	 * reads SHARED. One of the two sees the other.
@@ -196,6 +196,8 @@ static int read_truth(struct net *net, struct nf_conn *ct, u32 mark_mask,
 	read_entry(ct, entry);
 	if (dirty)
 		entry->has |= CT_SYNC_WAS_DIRTY;
+	if (shared)
+		entry->has |= CT_SYNC_WAS_SHARED;
 	return CT_SYNC_PRESENT;
 }
 

@@ -50,6 +50,7 @@ struct ct_sync_window {
 #define CT_SYNC_HAS_TCP		1
 #define CT_SYNC_HAS_TCP_WINDOW	2
 #define CT_SYNC_HAS_SCTP	4
+#define CT_SYNC_WAS_SHARED	0x20
 #define CT_SYNC_WAS_DIRTY	0x40
 #define CT_SYNC_IS_WITHDRAWN	0x80
 
@@ -132,9 +133,11 @@ enum ct_sync_applied {
 	CT_SYNC_REFUSED = 10,
 	CT_SYNC_BUSY = 11,
 	CT_SYNC_UNCHANGED = 12,
+	CT_SYNC_INCOMPLETE = 13,
 };
 
 int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark);
+int ct_sync_update(struct net *net, const struct ct_sync_entry *entry, u8 mark);
 int ct_sync_delete(struct net *net, const struct ct_sync_key *key);
 
 /* --- roles.c: passes over the table --------------------------------------- */

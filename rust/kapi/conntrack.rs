@@ -38,6 +38,7 @@ extern "C" {
     fn ct_sync_table_count(net: *mut c_void) -> u32;
     fn ct_sync_table_max(net: *mut c_void) -> u32;
     fn ct_sync_upsert(net: *mut c_void, entry: *const Entry, mark: u8) -> i32;
+    fn ct_sync_update(net: *mut c_void, entry: *const Entry, mark: u8) -> i32;
     fn ct_sync_delete(net: *mut c_void, key: *const Key) -> i32;
     fn ct_sync_sweep(net: *mut c_void, mark: u8) -> u32;
     fn ct_sync_pin_all(net: *mut c_void) -> u32;
@@ -231,6 +232,12 @@ impl Conntrack {
         applied(unsafe { ct_sync_upsert(self.0.as_ptr(), entry, mark) })
     }
 
+    /// Makes the copy of a connection as a record says that leaves out what never changes.
+    pub(crate) fn update(self, entry: &Entry, mark: u8) -> Applied {
+        // SAFETY: By the invariant of `Net`.
+        applied(unsafe { ct_sync_update(self.0.as_ptr(), entry, mark) })
+    }
+
     /// Ends the copy of a connection.
     pub(crate) fn delete(self, key: &Key) -> Applied {
         // SAFETY: By the invariant of `Net`.
@@ -284,6 +291,7 @@ fn applied(value: i32) -> Applied {
         9 => Applied::NatDiverged,
         11 => Applied::Busy,
         12 => Applied::Unchanged,
+        13 => Applied::Incomplete,
         _ => Applied::Refused,
     }
 }

@@ -40,7 +40,22 @@ const SCALE_MAX: u8 = 14;
 
 /// Writes the attributes of an entry.
 pub(super) fn put_attributes(w: &mut Writer<'_>, entry: &Entry) {
+    put_constant(w, entry);
+    put_variable(w, entry);
+}
+
+/// Whether [`put_constant`] writes anything.
+pub(super) fn has_constant(entry: &Entry) -> bool {
+    entry.reply != inverse(&entry.key)
+}
+
+/// Writes the attributes that never change while a connection lives.
+fn put_constant(w: &mut Writer<'_>, entry: &Entry) {
     put_reply(w, entry);
+}
+
+/// Writes the attributes that may change.
+pub(super) fn put_variable(w: &mut Writer<'_>, entry: &Entry) {
     put_protocol(w, entry);
     if entry.mark != 0 {
         attribute(w, kind::MARK, |w| w.u32(entry.mark));

@@ -205,6 +205,7 @@ impl Node {
                 let applied = self.upsert(&entry, now, table, stats);
                 self.suspect(&entry.key, applied, now, stats);
             }
+            Some(Record::Update(entry)) => self.update(&entry, now, table, stats),
             Some(Record::Delete(key)) => {
                 self.receiver.told();
                 self.note_applied(table.delete(&key), now, stats);
@@ -236,6 +237,19 @@ impl Node {
         applied
     }
 
+    /// Makes an entry that the table holds be as the primary's is now. What is not there can not be
+    /// made of it.
+    fn update(&mut self, entry: &Entry, now: Time, table: &mut impl Table, stats: &Stats) {
+        let mark = self.stamp(table);
+        let applied = table.update(entry, mark);
+        stats.count(applied.counter());
+        if applied == Applied::Incomplete {
+            self.receiver.incomplete(now);
+        } else {
+            self.suspects.explain(&entry.key);
+        }
+    }
+
     /// Notes a difference that a scrub has found.
     fn suspect(&mut self, key: &Key, applied: Applied, now: Time, stats: &Stats) {
         let different = matches!(
@@ -249,27 +263,15 @@ impl Node {
 
     /// Counts what became of a record, and notes what this node lacks because of it.
     fn note_applied(&mut self, applied: Applied, now: Time, stats: &Stats) {
-        if matches!(
-            applied,
-            Applied::TableFull | Applied::NoMemory | Applied::Busy
-        ) {
-            self.receiver.lack(now);
+        match applied {
+            Applied::TableFull | Applied::NoMemory | Applied::Busy => self.receiver.lack(now),
+            Applied::Conflict
+            | Applied::UnsupportedProtocol
+            | Applied::NatDiverged
+            | Applied::Refused => self.receiver.refuse(now),
+            _ => {}
         }
-        stats.count(match applied {
-            Applied::Inserted => Counter::EntriesInserted,
-            Applied::Updated => Counter::EntriesUpdated,
-            Applied::Unchanged => Counter::EntriesUnchanged,
-            Applied::Deleted => Counter::EntriesDeleted,
-            Applied::Absent => Counter::EntriesDeleteAbsent,
-            Applied::ReplacedLocal => Counter::EntriesReplacedLocal,
-            Applied::Conflict => Counter::EntriesConflict,
-            Applied::TableFull => Counter::EntriesTableFull,
-            Applied::NoMemory => Counter::EntriesNoMemory,
-            Applied::UnsupportedProtocol => Counter::EntriesUnsupportedProtocol,
-            Applied::NatDiverged => Counter::EntriesNatDiverged,
-            Applied::Busy => Counter::EntriesBusy,
-            Applied::Refused => Counter::EntriesRefused,
-        });
+        stats.count(applied.counter());
     }
 
     /// Notes what a heartbeat says of its sender.

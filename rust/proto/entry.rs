@@ -110,6 +110,8 @@ impl Entry {
     /// `state` and `sctp_vtag` hold the state of an SCTP association.
     pub const HAS_SCTP: u8 = 4;
 
+    /// Peers have been told of the connection before. Never sent.
+    pub const KNOWN: u8 = 0x20;
     /// An event of the connection waits to be told of. Never sent.
     pub const DIRTY: u8 = 0x40;
     /// Only `key` holds something: the connection is not replicated any more. Never sent.

@@ -83,8 +83,11 @@ pub struct Storage {
 /// What is true of a key at the moment.
 #[derive(Clone, Copy, Debug)]
 pub enum Truth<'a> {
-    /// The connection is there, like this.
+    /// The connection is there, like this: all of it is told.
     Present(&'a Entry),
+    /// The same, and peers have been told of it before: what never changes is left out. Not for
+    /// walks and repairs.
+    Changed(&'a Entry),
     /// There is no such connection, or it is dying.
     Absent(&'a Key),
 }
@@ -102,6 +105,8 @@ pub enum Applied {
     Deleted,
     /// There was nothing to delete.
     Absent,
+    /// There was nothing to update.
+    Incomplete,
     /// A connection of this node's own making gave way.
     ReplacedLocal,
     /// An assured connection of this node's own making is in the way.
@@ -120,6 +125,28 @@ pub enum Applied {
     Refused,
 }
 
+impl Applied {
+    /// Where it is counted.
+    pub(super) fn counter(self) -> Counter {
+        match self {
+            Applied::Inserted => Counter::EntriesInserted,
+            Applied::Updated => Counter::EntriesUpdated,
+            Applied::Unchanged => Counter::EntriesUnchanged,
+            Applied::Deleted => Counter::EntriesDeleted,
+            Applied::Absent => Counter::EntriesDeleteAbsent,
+            Applied::Incomplete => Counter::RecordsIncomplete,
+            Applied::ReplacedLocal => Counter::EntriesReplacedLocal,
+            Applied::Conflict => Counter::EntriesConflict,
+            Applied::TableFull => Counter::EntriesTableFull,
+            Applied::NoMemory => Counter::EntriesNoMemory,
+            Applied::UnsupportedProtocol => Counter::EntriesUnsupportedProtocol,
+            Applied::NatDiverged => Counter::EntriesNatDiverged,
+            Applied::Busy => Counter::EntriesBusy,
+            Applied::Refused => Counter::EntriesRefused,
+        }
+    }
+}
+
 /// The table that records are applied to.
 ///
 /// An entry counts as replicated when it was made by [`Table::upsert`], and also when this node
@@ -128,6 +155,9 @@ pub enum Applied {
 pub trait Table {
     /// Makes the table hold `entry`, stamped with `mark`.
     fn upsert(&mut self, entry: &Entry, mark: u8) -> Applied;
+    /// Makes the replicated entry with the key of `entry` be like that, but for its reply, which
+    /// stays. [`Applied::Incomplete`] if there is none, or one that is of another connection.
+    fn update(&mut self, entry: &Entry, mark: u8) -> Applied;
     /// Makes the table not hold `key`.
     fn delete(&mut self, key: &Key) -> Applied;
     /// Deletes every replicated entry that is not stamped with `mark`; returns how many.

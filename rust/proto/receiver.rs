@@ -57,6 +57,8 @@ pub(super) struct Receiver {
     seq: Option<u64>,
     /// Numbers up to that one that were not taken nor made good.
     gaps: Gaps,
+    /// The highest of them that was lost: others are told of again for another reason.
+    lost: u64,
     /// Since when there are any.
     gap_since: Option<Time>,
     /// The first number from which on everything is taken, or missing and known to be, and stamped
@@ -75,6 +77,8 @@ pub(super) struct Receiver {
     lacking: Option<Time>,
     /// Whether one was refused since the last BEGIN.
     refused: bool,
+    /// When a connection was last refused for a reason that may last.
+    refused_at: Option<Time>,
     /// When the last request for this stream was sent.
     asked: Option<Time>,
     jitter_ns: u64,
@@ -95,6 +99,7 @@ impl Receiver {
             stream: Stream::NONE,
             seq: None,
             gaps: Gaps::new(),
+            lost: 0,
             gap_since: None,
             since: None,
             restamp: true,
@@ -104,6 +109,7 @@ impl Receiver {
             scrub: None,
             lacking: None,
             refused: false,
+            refused_at: None,
             asked: None,
             jitter_ns: u64::from(jitter_ms) * NS_PER_MS,
             nack_at: None,
@@ -201,9 +207,15 @@ impl Receiver {
         }
         stats.count(Counter::FramesGap);
         stats.add(Counter::FramesLost, last - first + 1);
-        self.gaps.push(Range { first, last });
+        self.lost = last;
+        self.miss(Range { first, last }, now);
+    }
+
+    /// Has numbers told of again.
+    fn miss(&mut self, range: Range, now: Time) {
+        self.gaps.push(range);
         self.gap_since.get_or_insert(now);
-        let at = now.after(NACK_MIN_NS + self.spread(last) % NACK_SPREAD_NS);
+        let at = now.after(NACK_MIN_NS + self.spread(range.last) % NACK_SPREAD_NS);
         self.nack_at = Some(self.nack_at.map_or(at, |due| due.min(at)));
     }
 
@@ -326,6 +338,26 @@ impl Receiver {
     pub(super) fn lack(&mut self, now: Time) {
         self.refused = true;
         self.lacking.get_or_insert(now);
+    }
+
+    /// Notes that a connection could not be inserted for a reason that may last.
+    pub(super) fn refuse(&mut self, now: Time) {
+        self.refused_at = Some(now);
+    }
+
+    /// Takes the news that a record of the last frame is an update of a connection that is not
+    /// here.
+    ///
+    /// Mostly its beginning is known to be missing: it was lost, or a resync will tell of it, or it
+    /// was refused. If not, it has got lost on this node, and the frame counts as missing, so that
+    /// it is told of again as a whole.
+    pub(super) fn incomplete(&mut self, now: Time) {
+        let frame = Range::one(self.last());
+        let lost = self.gaps.first().is_some_and(|first| first <= self.lost);
+        let refused = self.refused_at.is_some_and(|at| now.since(at) < RETRY_NS);
+        if self.settled() && !lost && !refused && !self.gaps.meets(&frame) {
+            self.miss(frame, now);
+        }
     }
 
     /// When the node is to ask for something, `None` when it has no need.

@@ -2,7 +2,9 @@
 
 //! Records: one connection, or one mark in the stream, each with a length before it (§4).
 
-use super::attribute::{put_attributes, skip_attributes, take_attributes, ATTRIBUTES_MAX};
+use super::attribute::{
+    has_constant, put_attributes, put_variable, skip_attributes, take_attributes, ATTRIBUTES_MAX,
+};
 use super::bytes::{Reader, Writer};
 use super::entry::{Entry, Key};
 use super::gaps::Range;
@@ -24,6 +26,7 @@ mod kind {
     pub(super) const WALKED: u8 = 5;
     pub(super) const REPAIRED: u8 = 6;
     pub(super) const GONE: u8 = 7;
+    pub(super) const UPDATE: u8 = 8;
 }
 
 /// Flag of a BEGIN: the resync is a scrub.
@@ -41,6 +44,8 @@ pub enum Record {
     Upsert(Entry),
     /// The same, said by a resync: nothing need have changed.
     Walked(Entry),
+    /// The same of a connection that was told of before: its reply is as it was, and not in here.
+    Update(Entry),
     /// This connection is not in the primary's table.
     Delete(Key),
     /// A resync begins.
@@ -84,6 +89,18 @@ pub(super) fn put_upsert(w: &mut Writer<'_>, entry: &Entry) {
     record(w, kind::UPSERT, |w| put_entry(w, entry));
 }
 
+/// Writes the record that says what is different of an entry that peers have been told of. It
+/// says no less than an upsert if there is nothing to leave out.
+pub(super) fn put_update(w: &mut Writer<'_>, entry: &Entry) {
+    if !has_constant(entry) {
+        return put_upsert(w, entry);
+    }
+    record(w, kind::UPDATE, |w| {
+        put_head(w, entry);
+        put_variable(w, entry);
+    });
+}
+
 /// Writes the record by which a resync says that `entry` is there.
 pub(super) fn put_walked(w: &mut Writer<'_>, entry: &Entry) {
     record(w, kind::WALKED, |w| put_entry(w, entry));
@@ -91,9 +108,14 @@ pub(super) fn put_walked(w: &mut Writer<'_>, entry: &Entry) {
 
 /// Writes what is said of a connection that is there.
 fn put_entry(w: &mut Writer<'_>, entry: &Entry) {
+    put_head(w, entry);
+    put_attributes(w, entry);
+}
+
+/// Writes the key and the status of an entry.
+fn put_head(w: &mut Writer<'_>, entry: &Entry) {
     put_key(w, &entry.key);
     w.u16((entry.status & Entry::STATUS_MASK) as u16);
-    put_attributes(w, entry);
 }
 
 /// Writes the record that says that `key` is not there.
@@ -133,7 +155,7 @@ pub(super) fn put_gone(w: &mut Writer<'_>, range: Range) {
 pub(super) fn put_remembered(w: &mut Writer<'_>, body: &[u8]) {
     let mut r = Reader(body);
     match r.u8() {
-        Some(kind::UPSERT | kind::WALKED | kind::DELETE) => {
+        Some(kind::UPSERT | kind::UPDATE | kind::WALKED | kind::DELETE) => {
             let key = take_key_bytes(&mut r).unwrap_or_default();
             record(w, kind::DELETE, |w| w.put(key));
         }
@@ -187,6 +209,7 @@ impl Record {
         match r.u8()? {
             kind::UPSERT => take_upsert(&mut r, unknown_attributes).map(Record::Upsert),
             kind::WALKED => take_upsert(&mut r, unknown_attributes).map(Record::Walked),
+            kind::UPDATE => take_upsert(&mut r, unknown_attributes).map(Record::Update),
             kind::DELETE => take_delete(&mut r, unknown_attributes).map(Record::Delete),
             kind::RESYNC_BEGIN => Some(Record::ResyncBegin {
                 generation: r.u32()?,
@@ -211,7 +234,7 @@ fn take_delete(r: &mut Reader<'_>, unknown_attributes: &mut u32) -> Option<Key> 
     Some(key)
 }
 
-/// Reads an upsert.
+/// Reads an upsert, or what is like it.
 fn take_upsert(r: &mut Reader<'_>, unknown_attributes: &mut u32) -> Option<Entry> {
     let key = take_key(r)?;
     let mut entry = Entry {
@@ -317,6 +340,13 @@ mod tests {
         2, 4, 3, 0x79, 0x23, 0x03, // TCP
     ];
 
+    const CHANGE: [u8; 24] = [
+        23, 8, // length, UPDATE
+        0, 6, 10, 0, 0, 2, 198, 51, 100, 7, 0x9c, 0x40, 0x01, 0xbb, // key
+        0x00, 0x36, // status: SEEN_REPLY, ASSURED, SRC_NAT, DST_NAT
+        2, 4, 3, 0x79, 0x23, 0x03, // TCP
+    ];
+
     const DELETE: [u8; 16] = [
         15, 2, // length, DELETE
         0, 6, 10, 0, 0, 2, 198, 51, 100, 7, 0x9c, 0x40, 0x01, 0xbb, // key
@@ -327,6 +357,25 @@ mod tests {
         assert_eq!(bytes(|w| put_upsert(w, &plain())), UPDATE);
         assert_eq!(bytes(|w| put_upsert(w, &translated())), INSERT);
         assert_eq!(bytes(|w| put_delete(w, &plain().key)), DELETE);
+        assert_eq!(bytes(|w| put_update(w, &translated())), CHANGE);
+        assert_eq!(
+            bytes(|w| put_update(w, &plain())),
+            UPDATE,
+            "nothing to leave out"
+        );
+    }
+
+    #[test]
+    fn an_update_leaves_the_reply_out() {
+        let Some(Record::Update(entry)) = decoded(&CHANGE) else {
+            panic!("not an update");
+        };
+        let mut expected = translated();
+        expected.reply = inverse(&expected.key);
+        assert_eq!(entry, expected);
+        let large = bytes(|w| put_update(w, &largest()));
+        let reply = 2 + 1 + 2 * 16 + 2 * 2;
+        assert_eq!(large.len(), RECORD_MAX - reply);
     }
 
     #[test]
@@ -360,6 +409,7 @@ mod tests {
         let remembered = |body: &[u8]| bytes(|w| put_remembered(w, body));
         assert_eq!(remembered(&UPDATE[1..]), DELETE);
         assert_eq!(remembered(&DELETE[1..]), DELETE);
+        assert_eq!(remembered(&CHANGE[1..]), DELETE);
         let mut large = bytes(|w| put_walked(w, &largest()));
         let key = bytes(|w| put_delete(w, &largest().key));
         assert_eq!(remembered(&large.split_off(1)), key);

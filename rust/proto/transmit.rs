@@ -41,6 +41,7 @@ impl Node {
             self.frame_live = true;
             self.append(now, stats, |w| match truth {
                 Truth::Present(entry) => record::put_upsert(w, entry),
+                Truth::Changed(entry) => record::put_update(w, entry),
                 Truth::Absent(key) => record::put_delete(w, key),
             });
         }
@@ -102,7 +103,8 @@ impl Node {
 
     /// The next connection of which backups have lost a record, if there is one and there is room.
     ///
-    /// The caller answers with [`Node::handle_truth`], whatever is true of it now.
+    /// The caller answers with [`Node::handle_truth`], whatever is true of it now: all of it, or
+    /// that it is absent.
     pub fn poll_repair(&mut self, now: Time, stats: &Stats) -> Option<Key> {
         while self.role == Role::Primary && self.frame.has_room() {
             let by = self.seq.saturating_add(1);

@@ -9,6 +9,17 @@ use std::time::Instant;
 
 /// Nanoseconds in a second.
 const NS: f64 = 1e9;
+/// Of /proc/self/stat, on every Linux.
+const TICKS_PER_S: f64 = 100.0;
+
+/// Processor time of this process so far, in seconds; 0 where there is no /proc.
+fn cpu_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the name, which may contain anything, utime and stime are the 12th and 13th field.
+    let fields = stat.rsplit(')').next().unwrap_or("").split_whitespace();
+    let ticks = fields.skip(11).take(2).filter_map(|n| n.parse::<f64>().ok());
+    ticks.sum::<f64>() / TICKS_PER_S
+}
 
 fn main() -> ExitCode {
     let nodes = setting("NODES").unwrap_or(0) as usize;
@@ -22,7 +33,15 @@ fn main() -> ExitCode {
                 "cluster-minutes   {:.0}",
                 report.simulated_ns as f64 / NS / 60.0
             );
-            println!("wall clock        {wall_s:.1} s");
+            println!(
+                "wall clock        {wall_s:.1} s: {:.0} cluster-minutes a second",
+                report.simulated_ns as f64 / NS / 60.0 / wall_s
+            );
+            println!(
+                "processor         {:.1} s: {:.0} us a second and node",
+                cpu_s(),
+                cpu_s() * 1e6 / node_s
+            );
             println!(
                 "frames            {:.1} a second and node",
                 report.frames as f64 / node_s

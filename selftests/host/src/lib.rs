@@ -7,6 +7,8 @@
 
 pub mod atomic;
 pub mod buffer;
+#[cfg(not(loom))]
+pub mod fuzz;
 #[path = "../../../rust/proto/mod.rs"]
 pub mod proto;
 #[path = "../../../rust/queue.rs"]

@@ -92,6 +92,20 @@ fn the_live_records() {
 }
 
 #[test]
+fn the_update() {
+    let (mut host, _) = primary();
+    host.set(connection(), NOW);
+    host.send(NOW.after(200 * NS_PER_MS));
+    let closing = Entry {
+        state: 4,
+        ..connection()
+    };
+    host.change(closing, NOW.after(201 * NS_PER_MS));
+    let frames = host.send(NOW.after(202 * NS_PER_MS));
+    assert_eq!(frames, [example("update")]);
+}
+
+#[test]
 fn the_request() {
     let mut host = Host::new(config(2));
     host.receive(&primary().1[..1], NOW);

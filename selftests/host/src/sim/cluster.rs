@@ -2,6 +2,7 @@
 
 //! The cluster: nodes, the network between them, and what happens to them.
 
+use super::agenda::Agenda;
 use super::member::Member;
 use super::network::Network;
 use super::options::Options;
@@ -10,8 +11,6 @@ use crate::proto::entry::{FAMILY_V4, ZONE_DIR_BOTH};
 use crate::proto::time::NS_PER_S;
 use crate::proto::{Key, Role, Stream, Time};
 use crate::stats::Counter;
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::rc::Rc;
 
 /// Longest that a node does not look at its clock; a bug that asks for less would spin.
@@ -25,41 +24,12 @@ const STALE_NS: u64 = 3 * NS_PER_S;
 /// What happens at a moment.
 enum Event {
     Deliver { to: usize, frame: Rc<[u8]> },
-    Wake { who: usize },
     Change,
     Fault,
     Restart { who: usize },
     Thaw { who: usize },
     Takeover,
 }
-
-/// An event that is planned. The earliest is the greatest, of two at a time the one that was
-/// planned first.
-struct Due {
-    time: Time,
-    number: u64,
-    event: Event,
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.time, other.number).cmp(&(self.time, self.number))
-    }
-}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Due {}
 
 /// A cluster.
 pub struct Cluster {
@@ -68,8 +38,9 @@ pub struct Cluster {
     now: Time,
     members: Vec<Member>,
     network: Network,
-    due: BinaryHeap<Due>,
-    number: u64,
+    agenda: Agenda<Event>,
+    /// When each node wants to do something by itself; the end of all time while it is away.
+    wakes: Vec<Time>,
     /// Changes so far: the connmark of the last.
     changes: u32,
     lives: u32,
@@ -91,8 +62,8 @@ impl Cluster {
             now: Time(NS_PER_S),
             members: Vec::new(),
             network: Network::new(options.nodes),
-            due: BinaryHeap::new(),
-            number: 0,
+            agenda: Agenda::new(),
+            wakes: vec![Time(u64::MAX); options.nodes],
             changes: 0,
             lives: 0,
             changing: false,
@@ -123,37 +94,44 @@ impl Cluster {
 
     /// Plans an event.
     fn at(&mut self, delay_ns: u64, event: Event) {
-        self.number += 1;
-        self.due.push(Due {
-            time: self.now.after(delay_ns),
-            number: self.number,
-            event,
-        });
+        self.agenda.plan(self.now.after(delay_ns), event);
     }
 
     /// Runs for some time.
     pub fn run(&mut self, ns: u64) {
         let end = self.now.after(ns);
-        while self.due.peek().is_some_and(|due| due.time <= end) {
-            if let Some(due) = self.due.pop() {
-                self.now = due.time;
-                self.happen(due.event);
+        loop {
+            let planned = self.agenda.next();
+            let (who, wake) = self.next_wake();
+            self.now = planned.min(wake);
+            if self.now > end {
+                break;
+            }
+            if wake < planned {
+                self.wakes[who] = Time(u64::MAX);
+                self.run_member(who);
+            } else if let Some(event) = self.agenda.take() {
+                self.happen(event);
             }
         }
         self.now = end;
+    }
+
+    /// The node that wants to do something first, and when.
+    fn next_wake(&self) -> (usize, Time) {
+        let mut next = (0, Time(u64::MAX));
+        for (who, &wake) in self.wakes.iter().enumerate() {
+            if wake < next.1 {
+                next = (who, wake);
+            }
+        }
+        next
     }
 
     /// Lets an event happen.
     fn happen(&mut self, event: Event) {
         match event {
             Event::Deliver { to, frame } => self.deliver(to, frame),
-            Event::Wake { who } => {
-                let member = &mut self.members[who];
-                if member.wake.is_some_and(|at| at <= self.now) {
-                    member.wake = None;
-                    self.run_member(who);
-                }
-            }
             Event::Change => self.change(),
             Event::Fault => self.fault(),
             Event::Restart { who } => self.restart(who),
@@ -167,9 +145,21 @@ impl Cluster {
         let member = &mut self.members[to];
         if member.runs() {
             member.receive(&frame, self.now);
-            self.run_member(to);
+            self.wake_for(to);
         } else if member.alive && member.inbox.len() < INBOX_MAX {
             member.inbox.push(frame);
+        }
+    }
+
+    /// A node that was given a frame does what that makes due, as the receiver of the module wakes
+    /// its sender.
+    fn wake_for(&mut self, who: usize) {
+        match self.members[who].wakes_in(self.now) {
+            0 => self.run_member(who),
+            delay => {
+                let wake = self.now.after(delay.max(TICK_NS));
+                self.wakes[who] = self.wakes[who].min(wake);
+            }
         }
     }
 
@@ -181,11 +171,7 @@ impl Cluster {
         if member.runs() {
             member.run(now, &mut out);
             let delay = member.wakes_in(now).max(TICK_NS);
-            let at = now.after(delay);
-            if member.wake.is_none_or(|planned| at < planned) {
-                member.wake = Some(at);
-                self.at(delay, Event::Wake { who });
-            }
+            self.wakes[who] = now.after(delay);
         }
         for frame in out.drain(..) {
             self.send(who, &frame);

@@ -2,9 +2,10 @@
 
 //! One simulated node: the protocol core with a table, a queue and a clock around it.
 
+use super::numbered::Numbered;
 use super::options::Options;
 use super::rng::Rng;
-use super::table::{id, Id, SimTable, Slot};
+use super::table::{number, SimTable, Slot};
 use crate::proto::header::Header;
 use crate::proto::time::{NS_PER_MS, NS_PER_S};
 use crate::proto::{
@@ -12,7 +13,7 @@ use crate::proto::{
     Time, Truth,
 };
 use crate::stats::Stats;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Largest payload of the simulated links, small so that a resync takes many frames.
@@ -40,9 +41,9 @@ pub(super) struct Member {
     pub(super) table: SimTable,
     /// Keys that wait for the sender, in order, each once.
     queue: VecDeque<Key>,
-    queued: BTreeSet<Id>,
+    queued: Numbered<()>,
     /// What the walk has still to tell of.
-    walk: VecDeque<Id>,
+    walk: VecDeque<u16>,
     clock: Clock,
     pub(super) alive: bool,
     /// Stands still until then.
@@ -51,8 +52,6 @@ pub(super) struct Member {
     pub(super) thawed: Option<Time>,
     /// Frames that came while it stood still.
     pub(super) inbox: Vec<Rc<[u8]>>,
-    /// The wake-up that counts, if one is planned.
-    pub(super) wake: Option<Time>,
 }
 
 impl Member {
@@ -80,7 +79,7 @@ impl Member {
             stats: Stats::new(),
             table: SimTable::default(),
             queue: VecDeque::new(),
-            queued: BTreeSet::new(),
+            queued: Numbered::default(),
             walk: VecDeque::new(),
             clock: Clock {
                 offset_ns: rng.below(NS_PER_S << 20),
@@ -90,7 +89,6 @@ impl Member {
             frozen: None,
             thawed: None,
             inbox: Vec::new(),
-            wake: None,
         }
     }
 
@@ -157,8 +155,8 @@ impl Member {
             return true;
         }
         if let Some(key) = self.queue.pop_front() {
-            self.queued.remove(&id(&key));
-            self.tell(&key, now);
+            self.queued.remove(number(&key));
+            self.tell_live(&key, now);
             return true;
         }
         if let Some(key) = self.node.poll_repair(now, &self.stats) {
@@ -168,9 +166,20 @@ impl Member {
         self.walk(now)
     }
 
-    /// Tells of a key, with what is true of it now.
+    /// Tells of a key that waited: to peers that know it what has changed, else everything.
+    fn tell_live(&mut self, key: &Key, now: Time) {
+        match self.table.slots.get(number(key)) {
+            Some(slot) if slot.replicated => {
+                let truth = Truth::Changed(&slot.entry);
+                self.node.handle_truth(truth, now, &self.stats);
+            }
+            _ => self.tell(key, now),
+        }
+    }
+
+    /// Tells of a key, with all that is true of it now.
     fn tell(&mut self, key: &Key, now: Time) {
-        match self.table.slots.get_mut(&id(key)) {
+        match self.table.slots.get_mut(number(key)) {
             Some(slot) => {
                 slot.replicated = true;
                 let truth = Truth::Present(&slot.entry);
@@ -186,7 +195,7 @@ impl Member {
             return !self.node.has_room();
         };
         if walk.restart {
-            self.walk = self.table.slots.keys().copied().collect();
+            self.walk = self.table.slots.iter().map(|(id, _)| id).collect();
         }
         for _ in 0..walk.budget {
             if !self.node.has_room() {
@@ -196,7 +205,7 @@ impl Member {
                 self.node.handle_walk_end(now);
                 return true;
             };
-            if let Some(slot) = self.table.slots.get_mut(&id) {
+            if let Some(slot) = self.table.slots.get_mut(id) {
                 slot.replicated = true;
                 slot.mark = walk.mark;
                 self.node.handle_walked(&slot.entry, now, &self.stats);
@@ -207,17 +216,21 @@ impl Member {
 
     /// A connection of this primary begins, changes or ends.
     pub(super) fn change(&mut self, key: Key, change: u32, ends: bool) {
-        if ends {
-            self.table.slots.remove(&id(&key));
-        } else {
-            let slot = self.table.slots.entry(id(&key)).or_insert(Slot {
-                entry: fresh(key),
-                mark: 0,
-                replicated: false,
-            });
+        if let Some(slot) = self.table.slots.get_mut(number(&key)).filter(|_| !ends) {
             slot.entry.mark = change;
+        } else if ends {
+            self.table.slots.remove(number(&key));
+        } else {
+            self.table.slots.insert(
+                number(&key),
+                Slot {
+                    entry: fresh(key, change),
+                    mark: 0,
+                    replicated: false,
+                },
+            );
         }
-        if self.queued.insert(id(&key)) {
+        if self.queued.insert(number(&key), ()).is_none() {
             self.queue.push_back(key);
         }
     }
@@ -236,10 +249,10 @@ impl Member {
     }
 }
 
-/// A connection at its beginning.
-fn fresh(key: Key) -> Entry {
+/// A connection at its beginning. Most are masqueraded, in each life by another port.
+fn fresh(key: Key, change: u32) -> Entry {
     let original = key.original;
-    Entry {
+    let mut entry = Entry {
         key,
         reply: Endpoints {
             src: original.dst,
@@ -248,6 +261,13 @@ fn fresh(key: Key) -> Entry {
             dst_port: original.src_port,
         },
         status: Entry::SEEN_REPLY,
+        mark: change,
         ..Entry::default()
+    };
+    if change % 4 != 0 {
+        entry.status |= Entry::SRC_NAT;
+        entry.reply.dst[..4].copy_from_slice(&[192, 0, 2, 1]);
+        entry.reply.dst_port = change as u16;
     }
+    entry
 }

@@ -9,9 +9,11 @@
 //! that who says it is synced is; at the end everything is put right, and every table has to be
 //! equal, every backup synced, and the network quiet.
 
+mod agenda;
 mod cluster;
 mod member;
 mod network;
+mod numbered;
 mod options;
 mod rng;
 mod run;

@@ -2,15 +2,12 @@
 
 //! The conntrack table of a simulated node.
 
+use super::numbered::Numbered;
 use crate::proto::{Applied, Entry, Key, Stream, Table};
-use std::collections::BTreeMap;
 
-/// What orders keys, so that walks do not depend on a hasher.
-pub(super) type Id = (u8, u16, u16);
-
-/// The order of a key; the simulated connections differ in these.
-pub(super) fn id(key: &Key) -> Id {
-    (key.protocol, key.original.src_port, key.original.dst_port)
+/// The number of a connection: the simulated ones differ in this only.
+pub(super) fn number(key: &Key) -> u16 {
+    key.original.src_port
 }
 
 /// A connection and what is known about it.
@@ -28,7 +25,7 @@ pub(super) struct Slot {
 #[derive(Default, Debug)]
 pub(super) struct SimTable {
     /// The connections.
-    pub(super) slots: BTreeMap<Id, Slot>,
+    pub(super) slots: Numbered<Slot>,
     /// The stream whose records are being applied.
     pub(super) stream: Stream,
     /// Whether nothing may be applied: the node is primary.
@@ -36,24 +33,30 @@ pub(super) struct SimTable {
     /// The newest stream of which anything was applied.
     followed: Stream,
     /// For each key the newest change that this stream has told of.
-    newest: BTreeMap<Id, (Stream, u32)>,
+    newest: Numbered<(Stream, u32)>,
 }
 
 impl SimTable {
     /// How another table differs from this one.
     pub(super) fn difference(&self, other: &SimTable) -> Option<String> {
-        for (id, slot) in &self.slots {
+        for (id, slot) in self.slots.iter() {
             match other.slots.get(id) {
-                None => return Some(format!("it lacks {id:?}")),
+                None => return Some(format!("it lacks {id}")),
                 Some(held) if held.entry == slot.entry => {}
                 Some(held) => {
                     let (is, should) = (held.entry.mark, slot.entry.mark);
-                    return Some(format!("{id:?} is at change {is} instead of {should}"));
+                    let nat = if held.entry.reply == slot.entry.reply {
+                        ""
+                    } else {
+                        ", with another NAT"
+                    };
+                    return Some(format!("{id} is at change {is} instead of {should}{nat}"));
                 }
             }
         }
-        let more = other.slots.keys().find(|id| !self.slots.contains_key(id));
-        more.map(|id| format!("it has {id:?}, which is over"))
+        let mut others = other.slots.iter();
+        let more = others.find(|&(id, _)| self.slots.get(id).is_none());
+        more.map(|(id, _)| format!("it has {id}, which is over"))
     }
 
     /// Checks that a record may be applied at all.
@@ -68,21 +71,23 @@ impl SimTable {
         );
         self.followed = self.stream;
     }
+
+    /// Checks that a stream takes no connection backwards.
+    fn advance(&mut self, id: u16, change: u32) {
+        if let Some((stream, newest)) = self.newest.insert(id, (self.stream, change)) {
+            assert!(
+                stream != self.stream || newest <= change,
+                "{id} was taken from change {newest} back to {change} within {stream:?}",
+            );
+        }
+    }
 }
 
 impl Table for SimTable {
     fn upsert(&mut self, entry: &Entry, mark: u8) -> Applied {
         self.check();
-        let id = id(&entry.key);
-        let newest = self.newest.entry(id).or_default();
-        assert!(
-            newest.0 != self.stream || newest.1 <= entry.mark,
-            "{id:?} was taken from change {} back to {} within {:?}",
-            newest.1,
-            entry.mark,
-            self.stream,
-        );
-        *newest = (self.stream, entry.mark);
+        let id = number(&entry.key);
+        self.advance(id, entry.mark);
         let slot = Slot {
             entry: *entry,
             mark,
@@ -96,9 +101,31 @@ impl Table for SimTable {
         }
     }
 
+    fn update(&mut self, entry: &Entry, mark: u8) -> Applied {
+        self.check();
+        let id = number(&entry.key);
+        let nat = |entry: &Entry| entry.status & (Entry::SRC_NAT | Entry::DST_NAT);
+        let held = self.slots.get_mut(id);
+        let Some(slot) = held.filter(|slot| slot.replicated && nat(&slot.entry) == nat(entry))
+        else {
+            return Applied::Incomplete;
+        };
+        let entry = Entry {
+            reply: slot.entry.reply,
+            ..*entry
+        };
+        let same = slot.entry == entry;
+        (slot.entry, slot.mark) = (entry, mark);
+        self.advance(id, entry.mark);
+        match same {
+            true => Applied::Unchanged,
+            false => Applied::Updated,
+        }
+    }
+
     fn delete(&mut self, key: &Key) -> Applied {
         self.check();
-        match self.slots.remove(&id(key)) {
+        match self.slots.remove(number(key)) {
             Some(_) => Applied::Deleted,
             None => Applied::Absent,
         }
@@ -106,10 +133,8 @@ impl Table for SimTable {
 
     fn sweep(&mut self, mark: u8) -> u32 {
         self.check();
-        let before = self.slots.len();
         self.slots
-            .retain(|_, slot| !slot.replicated || slot.mark == mark);
-        (before - self.slots.len()) as u32
+            .retain(|slot| !slot.replicated || slot.mark == mark) as u32
     }
 
     fn forget_marks(&mut self) {

@@ -23,6 +23,8 @@ pub(crate) struct MapTable {
     pub(crate) entries: HashMap<Key, (Entry, u8)>,
     /// No entry is inserted when there are as many.
     pub(crate) max: Option<usize>,
+    /// A connection that is refused for good.
+    pub(crate) refused: Option<Key>,
 }
 
 impl Table for MapTable {
@@ -32,10 +34,29 @@ impl Table for MapTable {
         if full && !self.entries.contains_key(&entry.key) {
             return Applied::TableFull;
         }
+        if self.refused == Some(entry.key) {
+            return Applied::Conflict;
+        }
         match self.entries.insert(entry.key, (*entry, mark)) {
             Some((old, _)) if old == *entry => Applied::Unchanged,
             Some(_) => Applied::Updated,
             None => Applied::Inserted,
+        }
+    }
+
+    fn update(&mut self, entry: &Entry, mark: u8) -> Applied {
+        let Some((held, stamp)) = self.entries.get_mut(&entry.key) else {
+            return Applied::Incomplete;
+        };
+        let entry = Entry {
+            reply: held.reply,
+            ..*entry
+        };
+        let same = *held == entry;
+        (*held, *stamp) = (entry, mark);
+        match same {
+            true => Applied::Unchanged,
+            false => Applied::Updated,
         }
     }
 
@@ -97,6 +118,15 @@ pub(crate) fn entry(n: u16, mark: u32) -> Entry {
     entry
 }
 
+/// The same, masqueraded as port `port`.
+pub(crate) fn masqueraded(n: u16, mark: u32, port: u16) -> Entry {
+    let mut entry = entry(n, mark);
+    entry.status |= Entry::SRC_NAT;
+    entry.reply.dst[..4].copy_from_slice(&[192, 0, 2, 1]);
+    entry.reply.dst_port = port;
+    entry
+}
+
 /// A node with its table and its counters.
 pub(crate) struct Host {
     /// The node.
@@ -147,7 +177,7 @@ impl Host {
     }
 
     /// The frames that are due without anything being told.
-    fn flush(&mut self, now: Time, frames: &mut Vec<Vec<u8>>) {
+    pub(crate) fn flush(&mut self, now: Time, frames: &mut Vec<Vec<u8>>) {
         while let Some(frame) = self.node.poll_transmit(now, &self.stats) {
             frames.push(frame.to_vec());
         }
@@ -175,6 +205,13 @@ impl Host {
         self.table.entries.insert(entry.key, (entry, 1));
         self.node
             .handle_truth(Truth::Present(&entry), now, &self.stats);
+    }
+
+    /// The same of a connection that peers know already.
+    pub(crate) fn change(&mut self, entry: Entry, now: Time) {
+        self.table.entries.insert(entry.key, (entry, 1));
+        self.node
+            .handle_truth(Truth::Changed(&entry), now, &self.stats);
     }
 
     /// As primary, ends a connection of its own and tells of it.
