@@ -24,6 +24,7 @@ use crate::proto::time::{NS_PER_MS, NS_PER_S};
 use crate::proto::{self, backlog_bytes, BacklogFrame, Key, Node, Peer, Storage, Time, PEERS_MAX};
 use crate::queue::{Consumer, Queue, Slot};
 use crate::stats::{Counter, Stats};
+use crate::transport::Transport;
 
 /// Keys that wait for the sender on one CPU, 64 bytes each. At 100 000 events a second on one CPU
 /// the most are 40 ms, ten times the longest that the sender is expected to be away.
@@ -93,6 +94,8 @@ pub(crate) struct Engine {
     pub(crate) stats: Arc<Stats>,
     /// The socket on syncdev.
     pub(crate) socket: Socket,
+    /// Who is reached by it.
+    pub(crate) transport: Transport,
     /// The protocol.
     #[pin]
     pub(crate) node: Mutex<Node>,
@@ -126,7 +129,8 @@ impl Engine {
         stats: Arc<Stats>,
     ) -> Result<Arc<Self>> {
         let port = u16::try_from(settings.number(Id::Port)).map_err(|_| EINVAL)?;
-        let socket = Socket::open(net, device.ifindex, settings.group, port)?;
+        let transport = settings.transport;
+        let socket = Socket::open(net, device.ifindex, &transport, port)?;
         let mut node = new_node(device, settings, life.node_id)?;
         node.raise_epoch(life.epoch_floor);
         let mut cpus = KVec::new();
@@ -145,6 +149,7 @@ impl Engine {
                 filter,
                 stats,
                 socket,
+                transport,
                 node <- new_mutex!(node),
                 signal: Signal::new(),
                 cpus,
@@ -218,6 +223,20 @@ impl Engine {
         self.pass.xchg(Pass::Pin as u32, Full);
         self.grace_end.store(0, Relaxed);
         self.wake();
+    }
+
+    /// Sends a frame to whom it may concern.
+    pub(crate) fn send(&self, frame: &[u8]) {
+        for to in self.transport.destinations() {
+            let Err(err) = self.socket.send(frame, to) else {
+                continue;
+            };
+            self.stats.count(Counter::SendFailed);
+            if err == EAGAIN {
+                // The interface takes nothing: each of the others would wait as long.
+                break;
+            }
+        }
     }
 
     /// Wakes the sender.
@@ -302,7 +321,7 @@ impl Engine {
 
 /// The protocol for a device.
 fn new_node(device: Device, settings: &Settings, random_id: u32) -> Result<Node> {
-    let overhead = match settings.group.family {
+    let overhead = match settings.transport.family() {
         FAMILY_V6 => OVERHEAD_V6,
         _ => OVERHEAD_V4,
     };

@@ -295,9 +295,7 @@ impl Sender {
     /// Sends every frame that is due.
     fn transmit(&self, node: &mut NodeGuard<'_>) {
         while let Some(frame) = node.poll_transmit(thread::now(), &self.engine.stats) {
-            if self.engine.socket.send(frame).is_err() {
-                self.engine.stats.count(Counter::SendFailed);
-            }
+            self.engine.send(frame);
         }
     }
 }

@@ -79,6 +79,7 @@ counters! {
     FramesRecordOverrun "frames_record_overrun" "refused: a record claims more than the frame holds",
     FramesUnknownKind "frames_unknown_kind" "refused: kind of frame not known",
     FramesBadTtl "frames_bad_ttl" "refused: TTL or hop limit below 255, so not from this link",
+    FramesUnknownPeer "frames_unknown_peer" "refused: from an address that is not one of `peers`",
     FramesTooLong "frames_too_long" "refused: longer than any frame may be",
     ReceiveFailed "receive_failed" "errors that the socket gave instead of a datagram",
     FramesWrongDevice "frames_wrong_device" "refused: came in through another device",

@@ -173,7 +173,7 @@ void ct_sync_rs_show(void *instance, struct seq_file *seq);
 /* --- knobs.c: sysctl ------------------------------------------------------ */
 
 /* Longest text that a knob takes or gives, with its NUL. */
-#define CT_SYNC_KNOB_MAX	512
+#define CT_SYNC_KNOB_MAX	1024
 
 void *ct_sync_knobs_register(struct net *net, void *instance,
 			     const char *const *names, const u16 *modes, u32 count);
@@ -189,8 +189,9 @@ struct ct_sync_address {
 	u8 bytes[16];
 };
 
-struct socket *ct_sync_socket_open(struct net *net, u32 ifindex,
-				   const struct ct_sync_address *group, u16 port);
+struct socket *ct_sync_socket_open(struct net *net, u32 ifindex, u8 family,
+				   const struct ct_sync_address *group, u32 peers,
+				   u16 port);
 void ct_sync_socket_release(struct socket *sock);
 int ct_sync_socket_send(struct socket *sock, u32 ifindex,
 			const struct ct_sync_address *to, u16 port,
