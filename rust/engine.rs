@@ -106,6 +106,8 @@ pub(crate) struct Engine {
     primary: Atomic<u32>,
     /// 1 when a key found its ring full since the last scan began.
     scan: Atomic<u32>,
+    /// 1 when this backup has lost a copy by itself since the protocol was last told so.
+    lost: Atomic<u32>,
     /// A [`Pass`].
     pass: Atomic<u32>,
     /// When TCP windows are to be checked again, in nanoseconds; 0 is never.
@@ -155,6 +157,7 @@ impl Engine {
                 cpus,
                 primary: Atomic::new(0),
                 scan: Atomic::new(0),
+                lost: Atomic::new(0),
                 pass: Atomic::new(Pass::None as u32),
                 grace_end: Atomic::new(0),
                 sender_wakes: Atomic::new(0),
@@ -256,6 +259,23 @@ impl Engine {
     /// Whether a scan was requested; the request is taken.
     pub(crate) fn take_scan(&self) -> bool {
         self.scan.load(Relaxed) != 0 && self.scan.xchg(0, Full) != 0
+    }
+
+    /// A copy has ended on this backup, and not by the primary's word.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    pub(crate) fn note_loss(&self) {
+        self.this_cpu().stats.count(Counter::EntriesLostLocally);
+        if self.lost.xchg(1, Full) == 0 {
+            self.wake();
+        }
+    }
+
+    /// Whether copies were lost; the news is taken.
+    pub(crate) fn take_loss(&self) -> bool {
+        self.lost.load(Relaxed) != 0 && self.lost.xchg(0, Full) != 0
     }
 
     /// The pass that is to be made; it is taken.

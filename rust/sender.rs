@@ -131,7 +131,12 @@ impl Sender {
                 let walked = self.run_walk(&mut node);
                 queued || repaired || scanned || walked
             }
-            Role::Backup => self.discard(),
+            Role::Backup => {
+                if engine.take_loss() {
+                    node.note_loss(thread::now());
+                }
+                self.discard()
+            }
         };
         self.transmit(&mut node);
         let notices = node.take_notices();

@@ -102,6 +102,7 @@ counters! {
     EntriesBusy "entries_busy" "not created: an entry of the same tuples was coming or going, or the hash chain is too long",
     EntriesRefused "entries_refused" "not created: refused by conntrack for another reason",
     EntriesSwept "entries_swept" "connections deleted at the end of a resync that did not have them",
+    EntriesLostLocally "entries_lost_locally" "copies that ended on this backup though the primary has them; a resync follows",
     ScrubCorrections "scrub_corrections" "differences that a scrub has found and put right; 0 in a healthy cluster",
     // Resync and roles.
     ResyncsRequested "resyncs_requested" "requests for a resync sent",

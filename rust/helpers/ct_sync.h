@@ -104,6 +104,7 @@ bool ct_sync_is_local(struct net *net, const struct ct_sync_entry *entry);
 void ct_sync_key_of(const struct nf_conn *ct, struct ct_sync_key *key);
 bool ct_sync_mark_dirty(struct nf_conn *ct);
 bool ct_sync_is_shared(const struct nf_conn *ct);
+bool ct_sync_take_loss(struct nf_conn *ct);
 bool ct_sync_is_template(const struct nf_conn *ct);
 
 int ct_sync_snapshot(struct net *net, const struct ct_sync_key *key,

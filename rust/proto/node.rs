@@ -267,6 +267,13 @@ impl Node {
         }
     }
 
+    /// Takes the news that connections which the primary has have vanished from a backup's table.
+    pub fn note_loss(&mut self, now: Time) {
+        if self.role == Role::Backup {
+            self.receiver.lose(now);
+        }
+    }
+
     /// Last number that a primary used, or up to which a backup lacks nothing of the stream it
     /// follows.
     pub fn seq(&self) -> u64 {

@@ -5,7 +5,7 @@
 #
 #   (one machine; fw1 is a namespace with an interface `sync`)
 #
-# time: 150
+# time: 240
 
 . ./lib.sh
 trap cleanup EXIT

@@ -518,6 +518,61 @@ fn a_table_that_is_too_small_is_reported_and_tried_again_seldom() {
     assert!(b.count(Counter::ResyncsCompleted) <= 3);
 }
 
+/// Takes a connection from the table of a backup.
+fn lose_locally(b: &mut Host, n: u16, now: Time) {
+    assert!(b.table.entries.remove(&entry(n, 0).key).is_some());
+    b.node.note_loss(now);
+}
+
+#[test]
+fn what_a_backup_loses_by_itself_comes_back() {
+    let (mut a, mut b, mut now) = pair(20);
+    let before = b.count(Counter::ResyncsRequested);
+    (0..5).for_each(|n| lose_locally(&mut b, n, now));
+    assert!(!b.node.synced(now), "at once");
+    talk(&mut [&mut a, &mut b], &mut now, 1000);
+    assert!(b.node.synced(now));
+    assert_eq!(a.contents(), b.contents());
+    assert_eq!(b.count(Counter::ResyncsRequested), before + 1, "one for all");
+    assert_eq!(b.count(Counter::ScrubCorrections), 0);
+}
+
+#[test]
+fn losses_that_go_on_do_not_keep_the_primary_walking() {
+    let (mut a, mut b, mut now) = pair(20);
+    let served = a.count(Counter::ResyncsServed);
+    for _ in 0..300 {
+        if b.table.entries.contains_key(&entry(7, 0).key) {
+            lose_locally(&mut b, 7, now);
+        }
+        talk(&mut [&mut a, &mut b], &mut now, 100);
+    }
+    assert!(!b.node.synced(now));
+    let walks = a.count(Counter::ResyncsServed) - served;
+    assert!((2..=4).contains(&walks), "{walks} in 30 s");
+    talk(&mut [&mut a, &mut b], &mut now, 12_000);
+    assert!(b.node.synced(now), "and when they have ceased it is over");
+    assert_eq!(a.contents(), b.contents());
+}
+
+#[test]
+fn what_is_lost_while_a_resync_comes_in_is_asked_for_again() {
+    let (mut a, mut b, mut now) = pair(500);
+    b.node.request_walk(&b.stats);
+    a.receive(&b.send(now), now);
+    let mut frames = a.send(now);
+    frames.extend(a.send(now.after(NS_PER_MS)));
+    let (end, told) = frames.split_last().unwrap();
+    b.receive(told, now);
+    (0..500).for_each(|n| lose_locally(&mut b, n, now));
+    b.receive([end], now);
+    assert_eq!(b.count(Counter::ResyncsCompleted), 2);
+    assert!(!b.node.synced(now), "the resync had told of it before");
+    talk(&mut [&mut a, &mut b], &mut now, 1000);
+    assert!(b.node.synced(now));
+    assert_eq!(a.contents(), b.contents());
+}
+
 #[test]
 fn an_idle_pair_sends_a_frame_a_second_each_way() {
     let (mut a, mut b, mut now) = pair(1);
