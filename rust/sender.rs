@@ -285,9 +285,16 @@ impl Sender {
         self.mute |= walked.mute;
         if walked.done {
             node.handle_walk_end(now);
-            self.mute_walk = self.mute.then(|| now.after(MUTE_WALK_NS));
+            self.mute_walk = self.mute_walk_at(node.config().scrub_interval, now);
         }
         true
+    }
+
+    /// When to walk again because of entries that report no changes: a scrub that comes as often
+    /// does it as well.
+    fn mute_walk_at(&self, scrub_interval: u64, now: Time) -> Option<Time> {
+        let scrubbed = scrub_interval != 0 && scrub_interval <= MUTE_WALK_NS;
+        (self.mute && !scrubbed).then(|| now.after(MUTE_WALK_NS))
     }
 
     /// Sends until the protocol takes another record.

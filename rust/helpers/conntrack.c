@@ -308,7 +308,11 @@ static bool walk_bucket(struct net *net, u32 bucket, int mode, u8 mark, u32 mark
 			continue;
 		if (mode == CT_SYNC_WALK_UNMARKED)
 			ct_sync_mark_set(ct, mark);
-		*mute |= is_mute(ct);
+		if (is_mute(ct)) {
+			/* Whatever is new of it is news, and no find of a scrub's. */
+			entries[*count].has |= CT_SYNC_WAS_DIRTY;
+			*mute = true;
+		}
 		(*count)++;
 	}
 	return true;
