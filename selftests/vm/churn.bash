@@ -20,7 +20,8 @@ start_churn() {
 
 churn() { python3 ./churn.py "$@"; }
 
-# measure COMMAND...: runs COMMAND, prints the line that it says, and keeps its values in `measured`.
+# measure COMMAND...: runs COMMAND, prints the line that it says, and keeps its values in `measured`, for the test to read.
+# shellcheck disable=SC2034
 declare -A measured
 measure() {
 	local pair line
