@@ -518,6 +518,65 @@ fn a_table_that_is_too_small_is_reported_and_tried_again_seldom() {
     assert!(b.count(Counter::ResyncsCompleted) <= 3);
 }
 
+#[test]
+fn a_resync_does_not_get_far_ahead_of_a_backup() {
+    let (mut a, mut b, mut now) = pair(500);
+    let deaf_since = a.node.seq();
+    a.node.request_walk(&a.stats);
+    let mut told = 0;
+    // One batch at a time, as the module does it; nobody answers.
+    for _ in 0..50 {
+        while let Some(walk) = a.node.poll_walk(now, &a.stats) {
+            told += walk.budget;
+            for n in 0..walk.budget {
+                while !a.node.has_room() {
+                    a.node.poll_transmit(now, &a.stats);
+                }
+                a.node
+                    .handle_walked(&entry(n as u16, 0), now, &a.stats);
+            }
+        }
+        while a.node.poll_transmit(now, &a.stats).is_some() {}
+        now = now.after(NS_PER_MS);
+    }
+    let sent = a.node.seq() - deaf_since;
+    assert!((16..20).contains(&sent), "{sent} frames, {told} records");
+    let next = a.node.poll_timeout().unwrap();
+    assert!(next > now, "it does not spin meanwhile");
+    now = now.after(100 * NS_PER_MS);
+    assert!(a.node.poll_walk(now, &a.stats).is_some(), "but goes on a little");
+    assert!(a.node.poll_walk(now, &a.stats).is_none());
+    // A word of the backup lets it go on at once.
+    let seq = a.node.seq();
+    let beat = loop {
+        now = now.after(NS_PER_MS);
+        if let Some(frame) = b.send(now).pop() {
+            break frame;
+        }
+    };
+    let mut beat = beat;
+    let applied = HEADER_LEN + 16..HEADER_LEN + 24;
+    beat[applied].copy_from_slice(&seq.to_be_bytes());
+    a.receive([&beat], now);
+    assert!(a.node.poll_walk(now, &a.stats).is_some());
+}
+
+#[test]
+fn a_backup_says_how_far_it_is_while_a_resync_comes_in() {
+    let (mut a, mut b, mut now) = pair(500);
+    let before = b.count(Counter::HeartbeatsSent);
+    a.node.request_walk(&a.stats);
+    talk(&mut [&mut a, &mut b], &mut now, 20);
+    assert!(b.count(Counter::HeartbeatsSent) > before);
+    assert_eq!(b.count(Counter::ResyncsCompleted), 2);
+    let before = b.count(Counter::HeartbeatsSent);
+    for n in 0..100 {
+        a.set(entry(n, 1), now);
+        talk(&mut [&mut a, &mut b], &mut now, 5);
+    }
+    assert!(b.count(Counter::HeartbeatsSent) - before <= 2, "live records need none");
+}
+
 /// Takes a connection from the table of a backup.
 fn lose_locally(b: &mut Host, n: u16, now: Time) {
     assert!(b.table.entries.remove(&entry(n, 0).key).is_some());
