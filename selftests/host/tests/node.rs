@@ -532,8 +532,7 @@ fn a_resync_does_not_get_far_ahead_of_a_backup() {
                 while !a.node.has_room() {
                     a.node.poll_transmit(now, &a.stats);
                 }
-                a.node
-                    .handle_walked(&entry(n as u16, 0), now, &a.stats);
+                a.node.handle_walked(&entry(n as u16, 0), now, &a.stats);
             }
         }
         while a.node.poll_transmit(now, &a.stats).is_some() {}
@@ -544,7 +543,10 @@ fn a_resync_does_not_get_far_ahead_of_a_backup() {
     let next = a.node.poll_timeout().unwrap();
     assert!(next > now, "it does not spin meanwhile");
     now = now.after(100 * NS_PER_MS);
-    assert!(a.node.poll_walk(now, &a.stats).is_some(), "but goes on a little");
+    assert!(
+        a.node.poll_walk(now, &a.stats).is_some(),
+        "but goes on a little"
+    );
     assert!(a.node.poll_walk(now, &a.stats).is_none());
     // A word of the backup lets it go on at once.
     let seq = a.node.seq();
@@ -574,7 +576,10 @@ fn a_backup_says_how_far_it_is_while_a_resync_comes_in() {
         a.set(entry(n, 1), now);
         talk(&mut [&mut a, &mut b], &mut now, 5);
     }
-    assert!(b.count(Counter::HeartbeatsSent) - before <= 2, "live records need none");
+    assert!(
+        b.count(Counter::HeartbeatsSent) - before <= 2,
+        "live records need none"
+    );
 }
 
 /// Takes a connection from the table of a backup.
@@ -592,7 +597,11 @@ fn what_a_backup_loses_by_itself_comes_back() {
     talk(&mut [&mut a, &mut b], &mut now, 1000);
     assert!(b.node.synced(now));
     assert_eq!(a.contents(), b.contents());
-    assert_eq!(b.count(Counter::ResyncsRequested), before + 1, "one for all");
+    assert_eq!(
+        b.count(Counter::ResyncsRequested),
+        before + 1,
+        "one for all"
+    );
     assert_eq!(b.count(Counter::ScrubCorrections), 0);
 }
 
