@@ -21,6 +21,14 @@ sum() {
 }
 
 topology 9
+# The ninth firewall would have the addresses of client and server.
+for pair in "lan $LAN $LAN6" "wan $WAN $WAN6"; do
+	read -r device net4 net6 <<<"$pair"
+	later fw9 address flush dev "$device" scope global
+	later fw9 address add "$net4.20/24" dev "$device"
+	later fw9 address add "$net6:20/64" dev "$device"
+done
+flush fw9
 start_churn
 modprobe sch_netem || skip "no netem"
 WAIT_SECONDS=30

@@ -6,7 +6,7 @@
 #
 #   client ── fw1 (primary), fw2 (backup) ── server
 #
-# time: 120
+# time: 180
 
 . ./lib.sh
 

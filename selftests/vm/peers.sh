@@ -7,7 +7,7 @@
 #   client ── fw1 (primary), fw2, fw3 (backups) ── server
 #                  └── sync ──┴── stranger .99
 #
-# time: 120
+# time: 240
 
 . ./lib.sh
 . ./flows.bash
