@@ -5,13 +5,12 @@
 //! Text is parsed and checked here before anything changes: a bad value changes nothing.
 
 use core::ffi::CStr;
-use core::net::IpAddr;
 
 use kernel::prelude::*;
 
 use crate::kapi::netns::DEVICE_NAME_MAX;
-use crate::proto::entry::{FAMILY_V4, FAMILY_V6};
-use crate::proto::{Address, Role};
+use crate::proto::Role;
+use crate::transport::Transport;
 
 /// Which knob.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,6 +33,8 @@ pub(crate) enum Id {
     Cluster,
     /// Multicast group.
     Group,
+    /// Unicast addresses of the nodes; none is multicast.
+    Peers,
     /// UDP port.
     Port,
     /// A write starts a full resync.
@@ -93,6 +94,7 @@ impl kernel::fmt::Display for Knob {
             Id::Syncdev => f.write_str("the name of an interface, or nothing"),
             Id::State => f.write_str("0 (backup) or 1 (primary)"),
             Id::Group => f.write_str("a multicast address"),
+            Id::Peers => f.write_str("up to 16 unicast addresses of one family, or nothing"),
             Id::Synced | Id::Resync => f.write_str("anything"),
             _ => write!(f, "a number from {} to {}", self.min, self.max),
         }
@@ -124,7 +126,7 @@ const fn text(id: Id, name: &'static CStr, access: Access) -> Knob {
 }
 
 /// All knobs.
-pub(crate) const KNOBS: [Knob; 17] = [
+pub(crate) const KNOBS: [Knob; 18] = [
     text(Id::Syncdev, c"syncdev", Access::ReadWrite),
     text(Id::State, c"state", Access::ReadWrite),
     text(Id::Synced, c"synced", Access::Read),
@@ -134,6 +136,7 @@ pub(crate) const KNOBS: [Knob; 17] = [
     number(Id::Node, c"node_id", 0, u32::MAX as i64, 0),
     number(Id::Cluster, c"cluster_id", 0, u32::MAX as i64, 0),
     text(Id::Group, c"group", Access::ReadWrite),
+    text(Id::Peers, c"peers", Access::ReadWrite),
     number(Id::Port, c"port", 1, 65535, 3781),
     text(Id::Resync, c"resync", Access::Write),
     number(Id::ResyncRate, c"resync_rate", 0, 10_000_000, 20_000),
@@ -143,13 +146,6 @@ pub(crate) const KNOBS: [Knob; 17] = [
     number(Id::HeartbeatMs, c"heartbeat_ms", 50, 60_000, 1000),
     number(Id::TcpGrace, c"tcp_grace", 0, 86_400, 120),
 ];
-
-/// The group at the start: 224.0.0.254, which RFC 4727 sets aside for uses like this one. It is
-/// link-local, so switches that snoop on IGMP flood it even where nobody asks for members.
-const GROUP_DEFAULT: Address = Address {
-    family: FAMILY_V4,
-    bytes: [224, 0, 0, 254, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-};
 
 /// The name of an interface, maybe empty.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -196,8 +192,8 @@ impl DeviceName {
 pub(crate) struct Settings {
     /// See [`Id::Syncdev`].
     pub(crate) syncdev: DeviceName,
-    /// See [`Id::Group`].
-    pub(crate) group: Address,
+    /// See [`Id::Group`] and [`Id::Peers`].
+    pub(crate) transport: Transport,
     numbers: [i64; KNOBS.len()],
 }
 
@@ -206,7 +202,7 @@ impl Settings {
     pub(crate) fn new() -> Self {
         Self {
             syncdev: DeviceName::default(),
-            group: GROUP_DEFAULT,
+            transport: Transport::new(),
             numbers: core::array::from_fn(|i| KNOBS[i].default),
         }
     }
@@ -267,52 +263,6 @@ pub(crate) fn parse_number(text: &str) -> Result<i64> {
         None => (text, 10),
     };
     i64::from_str_radix(text, radix).map_err(|_| EINVAL)
-}
-
-/// Reads a multicast group.
-///
-/// # Errors
-///
-/// `EINVAL` if it is no address or no multicast address.
-pub(crate) fn parse_group(text: &str) -> Result<Address> {
-    let address: IpAddr = text.parse().map_err(|_| EINVAL)?;
-    if !address.is_multicast() {
-        return Err(EINVAL);
-    }
-    let mut bytes = [0; 16];
-    match address {
-        IpAddr::V4(v4) => {
-            bytes[..4].copy_from_slice(&v4.octets());
-            Ok(Address {
-                family: FAMILY_V4,
-                bytes,
-            })
-        }
-        IpAddr::V6(v6) => Ok(Address {
-            family: FAMILY_V6,
-            bytes: v6.octets(),
-        }),
-    }
-}
-
-/// An address, to be shown to people.
-pub(crate) struct Readable(IpAddr);
-
-impl Readable {
-    /// The address of the protocol's.
-    pub(crate) fn new(address: &Address) -> Self {
-        let [a, b, c, d, ..] = address.bytes;
-        Self(match address.family {
-            FAMILY_V6 => IpAddr::from(address.bytes),
-            _ => IpAddr::from([a, b, c, d]),
-        })
-    }
-}
-
-impl kernel::fmt::Display for Readable {
-    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
-        core::fmt::Display::fmt(&self.0, f)
-    }
 }
 
 /// Reads a state: a number, a word, or the historic `2` of an old hook for the primary.

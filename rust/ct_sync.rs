@@ -29,6 +29,7 @@ mod receiver;
 mod sender;
 mod show;
 mod table;
+mod transport;
 
 use crate::compat::parameter;
 use crate::config::Id;

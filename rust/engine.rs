@@ -24,6 +24,7 @@ use crate::proto::time::{NS_PER_MS, NS_PER_S};
 use crate::proto::{self, backlog_bytes, BacklogFrame, Key, Node, Peer, Storage, Time, PEERS_MAX};
 use crate::queue::{Consumer, Queue, Slot};
 use crate::stats::{Counter, Stats};
+use crate::transport::Transport;
 
 /// Keys that wait for the sender on one CPU, 64 bytes each. At 100 000 events a second on one CPU
 /// the most are 40 ms, ten times the longest that the sender is expected to be away.
@@ -93,6 +94,8 @@ pub(crate) struct Engine {
     pub(crate) stats: Arc<Stats>,
     /// The socket on syncdev.
     pub(crate) socket: Socket,
+    /// Who is reached by it.
+    pub(crate) transport: Transport,
     /// The protocol.
     #[pin]
     pub(crate) node: Mutex<Node>,
@@ -103,6 +106,8 @@ pub(crate) struct Engine {
     primary: Atomic<u32>,
     /// 1 when a key found its ring full since the last scan began.
     scan: Atomic<u32>,
+    /// 1 when this backup has lost a copy by itself since the protocol was last told so.
+    lost: Atomic<u32>,
     /// A [`Pass`].
     pass: Atomic<u32>,
     /// When TCP windows are to be checked again, in nanoseconds; 0 is never.
@@ -126,7 +131,8 @@ impl Engine {
         stats: Arc<Stats>,
     ) -> Result<Arc<Self>> {
         let port = u16::try_from(settings.number(Id::Port)).map_err(|_| EINVAL)?;
-        let socket = Socket::open(net, device.ifindex, settings.group, port)?;
+        let transport = settings.transport;
+        let socket = Socket::open(net, device.ifindex, &transport, port)?;
         let mut node = new_node(device, settings, life.node_id)?;
         node.raise_epoch(life.epoch_floor);
         let mut cpus = KVec::new();
@@ -145,11 +151,13 @@ impl Engine {
                 filter,
                 stats,
                 socket,
+                transport,
                 node <- new_mutex!(node),
                 signal: Signal::new(),
                 cpus,
                 primary: Atomic::new(0),
                 scan: Atomic::new(0),
+                lost: Atomic::new(0),
                 pass: Atomic::new(Pass::None as u32),
                 grace_end: Atomic::new(0),
                 sender_wakes: Atomic::new(0),
@@ -220,6 +228,20 @@ impl Engine {
         self.wake();
     }
 
+    /// Sends a frame to whom it may concern.
+    pub(crate) fn send(&self, frame: &[u8]) {
+        for to in self.transport.destinations() {
+            let Err(err) = self.socket.send(frame, to) else {
+                continue;
+            };
+            self.stats.count(Counter::SendFailed);
+            if err == EAGAIN {
+                // The interface takes nothing: each of the others would wait as long.
+                break;
+            }
+        }
+    }
+
     /// Wakes the sender.
     ///
     /// # Context
@@ -237,6 +259,23 @@ impl Engine {
     /// Whether a scan was requested; the request is taken.
     pub(crate) fn take_scan(&self) -> bool {
         self.scan.load(Relaxed) != 0 && self.scan.xchg(0, Full) != 0
+    }
+
+    /// A copy has ended on this backup, and not by the primary's word.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    pub(crate) fn note_loss(&self) {
+        self.this_cpu().stats.count(Counter::EntriesLostLocally);
+        if self.lost.xchg(1, Full) == 0 {
+            self.wake();
+        }
+    }
+
+    /// Whether copies were lost; the news is taken.
+    pub(crate) fn take_loss(&self) -> bool {
+        self.lost.load(Relaxed) != 0 && self.lost.xchg(0, Full) != 0
     }
 
     /// The pass that is to be made; it is taken.
@@ -302,7 +341,7 @@ impl Engine {
 
 /// The protocol for a device.
 fn new_node(device: Device, settings: &Settings, random_id: u32) -> Result<Node> {
-    let overhead = match settings.group.family {
+    let overhead = match settings.transport.family() {
         FAMILY_V6 => OVERHEAD_V6,
         _ => OVERHEAD_V4,
     };

@@ -15,7 +15,7 @@ use kernel::prelude::*;
 use kernel::seq_file::SeqFile;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
-use crate::config::{self, DeviceName, Id, Knob, Readable, Settings};
+use crate::config::{self, DeviceName, Id, Knob, Settings};
 use crate::engine::{Engine, Life};
 use crate::kapi::conntrack::Conntrack;
 use crate::kapi::hooks::{self, Hooks};
@@ -29,6 +29,7 @@ use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::show;
 use crate::stats::Stats;
+use crate::transport::{self, PeerList, Readable};
 
 /// What runs while syncdev is there. Fields are dropped in this order: first events end, then the
 /// threads, then the hooks, last the engine with its socket.
@@ -228,7 +229,8 @@ impl Instance {
             Id::Syncdev => write!(out, "{}", settings.syncdev.as_str()),
             Id::State => write!(out, "{}", config::state_number(control.role)),
             Id::Synced => write!(out, "{}", u32::from(is_synced(&control))),
-            Id::Group => out.write_fmt(fmt!("{}", Readable::new(&settings.group))),
+            Id::Group => out.write_fmt(fmt!("{}", Readable::new(&settings.transport.group))),
+            Id::Peers => out.write_fmt(fmt!("{}", settings.transport.peers)),
             _ => write!(out, "{}", settings.number(knob.id)),
         };
         written.map_err(|_| EINVAL)
@@ -261,7 +263,8 @@ impl Instance {
             Id::State => return self.set_role(&mut control, config::parse_state(text)?),
             Id::Resync => return resync(&control),
             Id::Syncdev => control.settings.syncdev = DeviceName::parse(text)?,
-            Id::Group => control.settings.group = config::parse_group(text)?,
+            Id::Group => control.settings.transport.group = transport::parse_group(text)?,
+            Id::Peers => control.settings.transport.peers = PeerList::parse(text)?,
             _ => control
                 .settings
                 .set_number(knob, config::parse_number(text)?)?,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From a conntrack event to a key in the queue.
+//! From a conntrack event to a key in the queue. On a backup only the end of a copy matters that
+//! nobody has asked for.
 //!
 //! Runs in softirq, or in the process that deletes an entry, under RCU. It never sleeps, never
 //! allocates and takes no lock. What it cannot queue is not lost: an entry keeps its dirty bit and
@@ -21,7 +22,13 @@ use crate::stats::Counter;
 ///
 /// `ENOSPC` when the end of a connection found the ring full.
 pub(crate) fn handle(engine: &Engine, events: Events, entry: EventEntry<'_>) -> Result {
-    if !engine.is_primary() || entry.is_template() {
+    if !engine.is_primary() {
+        if events.is_end() && entry.take_loss() {
+            engine.note_loss();
+        }
+        return Ok(());
+    }
+    if entry.is_template() {
         return Ok(());
     }
     let cpu = engine.this_cpu();

@@ -60,6 +60,10 @@ impl Receiver {
             engine.stats.count(Counter::FramesReceived);
             return engine.stats.count(Counter::FramesBadTtl);
         }
+        if !engine.transport.accepts(&datagram.from) {
+            engine.stats.count(Counter::FramesReceived);
+            return engine.stats.count(Counter::FramesUnknownPeer);
+        }
         let Some(frame) = self.frame.get(..datagram.length) else {
             engine.stats.count(Counter::FramesReceived);
             return engine.stats.count(Counter::FramesTooLong);

@@ -131,7 +131,12 @@ impl Sender {
                 let walked = self.run_walk(&mut node);
                 queued || repaired || scanned || walked
             }
-            Role::Backup => self.discard(),
+            Role::Backup => {
+                if engine.take_loss() {
+                    node.note_loss(thread::now());
+                }
+                self.discard()
+            }
         };
         self.transmit(&mut node);
         let notices = node.take_notices();
@@ -275,9 +280,16 @@ impl Sender {
         self.mute |= walked.mute;
         if walked.done {
             node.handle_walk_end(now);
-            self.mute_walk = self.mute.then(|| now.after(MUTE_WALK_NS));
+            self.mute_walk = self.mute_walk_at(node.config().scrub_interval, now);
         }
         true
+    }
+
+    /// When to walk again because of entries that report no changes: a scrub that comes as often
+    /// does it as well.
+    fn mute_walk_at(&self, scrub_interval: u64, now: Time) -> Option<Time> {
+        let scrubbed = scrub_interval != 0 && scrub_interval <= MUTE_WALK_NS;
+        (self.mute && !scrubbed).then(|| now.after(MUTE_WALK_NS))
     }
 
     /// Sends until the protocol takes another record.
@@ -290,9 +302,7 @@ impl Sender {
     /// Sends every frame that is due.
     fn transmit(&self, node: &mut NodeGuard<'_>) {
         while let Some(frame) = node.poll_transmit(thread::now(), &self.engine.stats) {
-            if self.engine.socket.send(frame).is_err() {
-                self.engine.stats.count(Counter::SendFailed);
-            }
+            self.engine.send(frame);
         }
     }
 }

@@ -8,13 +8,13 @@
 use kernel::seq_file::SeqFile;
 use kernel::seq_print;
 
-use crate::config::Readable;
 use crate::engine::Engine;
 use crate::kapi::hooks;
 use crate::kapi::netns::Net;
 use crate::kapi::thread;
 use crate::proto::{Node, Peer, Role, Time};
 use crate::stats::{Counter, Stats};
+use crate::transport::Readable;
 
 /// The name of a role.
 pub(crate) fn role_name(role: Role) -> &'static str {

@@ -79,6 +79,7 @@ counters! {
     FramesRecordOverrun "frames_record_overrun" "refused: a record claims more than the frame holds",
     FramesUnknownKind "frames_unknown_kind" "refused: kind of frame not known",
     FramesBadTtl "frames_bad_ttl" "refused: TTL or hop limit below 255, so not from this link",
+    FramesUnknownPeer "frames_unknown_peer" "refused: from an address that is not one of `peers`",
     FramesTooLong "frames_too_long" "refused: longer than any frame may be",
     ReceiveFailed "receive_failed" "errors that the socket gave instead of a datagram",
     FramesWrongDevice "frames_wrong_device" "refused: came in through another device",
@@ -102,6 +103,7 @@ counters! {
     EntriesBusy "entries_busy" "not created: an entry of the same tuples was coming or going, or the hash chain is too long",
     EntriesRefused "entries_refused" "not created: refused by conntrack for another reason",
     EntriesSwept "entries_swept" "connections deleted at the end of a resync that did not have them",
+    EntriesLostLocally "entries_lost_locally" "copies that ended on this backup though the primary has them; a resync follows",
     ScrubCorrections "scrub_corrections" "differences that a scrub has found and put right; 0 in a healthy cluster",
     // Resync and roles.
     ResyncsRequested "resyncs_requested" "requests for a resync sent",

@@ -358,8 +358,10 @@ static int evict(struct net *net, const struct ct_sync_key *key,
 		evicted = CT_SYNC_DELETED;
 	else if (test_bit(IPS_ASSURED_BIT, &ct->status))
 		evicted = CT_SYNC_CONFLICT;
-	if (evicted != CT_SYNC_CONFLICT)
+	if (evicted != CT_SYNC_CONFLICT) {
+		ct_sync_renounce(ct);
 		nf_ct_delete(ct, 0, 0);
+	}
 	nf_ct_put(ct);
 	return evicted;
 }
@@ -425,6 +427,7 @@ int ct_sync_delete(struct net *net, const struct ct_sync_key *key)
 	if (!ct)
 		return CT_SYNC_NOT_THERE;
 	if (test_bit(CT_SYNC_SHARED_BIT, &ct->status) && !nf_ct_is_dying(ct)) {
+		ct_sync_renounce(ct);
 		nf_ct_delete(ct, 0, 0);
 		applied = CT_SYNC_DELETED;
 	}

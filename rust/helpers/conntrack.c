@@ -2,8 +2,9 @@
 /*
  * Reading the conntrack table: keys, snapshots, walks.
  *
- * Context: ct_sync_key_of(), ct_sync_mark_dirty() and the ct_sync_is_*() are for
- * the event notifier (softirq or process); the others for threads.
+ * Context: ct_sync_key_of(), ct_sync_mark_dirty(), ct_sync_take_loss() and the
+ * ct_sync_is_*() are for the event notifier (softirq or process); the others for
+ * threads.
  *
  * No reference to an entry outlives a call: a held reference counts against
  * the table's limit and stalls the exit of its namespace.
@@ -44,6 +45,18 @@ bool ct_sync_mark_dirty(struct nf_conn *ct)
 bool ct_sync_is_shared(const struct nf_conn *ct)
 {
 	return test_bit(CT_SYNC_SHARED_BIT, &ct->status);
+}
+
+/*
+ * Whether the end of an entry on a backup is a loss: the primary has not said
+ * it (who deletes a copy by its word clears the bit before), and its time was
+ * not up, as of those with a timeout that a rule of the user's has fixed. Says
+ * so once.
+ */
+bool ct_sync_take_loss(struct nf_conn *ct)
+{
+	return !nf_ct_is_expired(ct) &&
+	       test_and_clear_bit(CT_SYNC_SHARED_BIT, &ct->status);
 }
 
 bool ct_sync_is_template(const struct nf_conn *ct)
@@ -297,7 +310,11 @@ static bool walk_bucket(struct net *net, u32 bucket, int mode, u8 mark, u32 mark
 			continue;
 		if (mode == CT_SYNC_WALK_UNMARKED)
 			ct_sync_mark_set(ct, mark);
-		*mute |= is_mute(ct);
+		if (is_mute(ct)) {
+			/* Whatever is new of it is news, and no find of a scrub's. */
+			entries[*count].has |= CT_SYNC_WAS_DIRTY;
+			*mute = true;
+		}
 		(*count)++;
 	}
 	return true;

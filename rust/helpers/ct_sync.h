@@ -105,6 +105,7 @@ bool ct_sync_is_local(struct net *net, const struct ct_sync_entry *entry);
 void ct_sync_key_of(const struct nf_conn *ct, struct ct_sync_key *key);
 bool ct_sync_mark_dirty(struct nf_conn *ct);
 bool ct_sync_is_shared(const struct nf_conn *ct);
+bool ct_sync_take_loss(struct nf_conn *ct);
 bool ct_sync_is_template(const struct nf_conn *ct);
 
 int ct_sync_snapshot(struct net *net, const struct ct_sync_key *key,
@@ -176,7 +177,7 @@ void ct_sync_rs_show(void *instance, struct seq_file *seq);
 /* --- knobs.c: sysctl ------------------------------------------------------ */
 
 /* Longest text that a knob takes or gives, with its NUL. */
-#define CT_SYNC_KNOB_MAX	512
+#define CT_SYNC_KNOB_MAX	1024
 
 void *ct_sync_knobs_register(struct net *net, void *instance,
 			     const char *const *names, const u16 *modes, u32 count);
@@ -192,8 +193,9 @@ struct ct_sync_address {
 	u8 bytes[16];
 };
 
-struct socket *ct_sync_socket_open(struct net *net, u32 ifindex,
-				   const struct ct_sync_address *group, u16 port);
+struct socket *ct_sync_socket_open(struct net *net, u32 ifindex, u8 family,
+				   const struct ct_sync_address *group, u32 peers,
+				   u16 port);
 void ct_sync_socket_release(struct socket *sock);
 int ct_sync_socket_send(struct socket *sock, u32 ifindex,
 			const struct ct_sync_address *to, u16 port,

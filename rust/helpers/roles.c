@@ -109,6 +109,7 @@ static int sweep_one(struct nf_conn *ct, void *data)
 	if (!test_bit(CT_SYNC_SHARED_BIT, &ct->status) ||
 	    ct_sync_mark_of(ct) == pass->mark)
 		return 0;
+	ct_sync_renounce(ct);
 	pass->changed++;
 	return 1;
 }

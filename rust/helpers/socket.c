@@ -7,10 +7,12 @@
  */
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <linux/inetdevice.h>
 #include <linux/kthread.h>
 #include <linux/net.h>
 #include <linux/skbuff.h>
 #include <linux/udp.h>
+#include <net/addrconf.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
@@ -23,6 +25,12 @@
  */
 #define RECEIVE_BUFFER	(8 << 20)
 #define SEND_BUFFER	(1 << 20)
+/*
+ * What may wait for the neighbour discovery of one peer that is not there (the
+ * kernel's default of unres_qlen_bytes, rounded up): it must not use up what
+ * the others need.
+ */
+#define UNRESOLVED_BUFFER	(256 << 10)
 /* A send that the device does not take is given up after this long. */
 #define SEND_TIMEOUT	(HZ / 10)
 /* On-link proof: no router leaves this hop limit on a datagram (RFC 5082). */
@@ -33,37 +41,55 @@ static int set_int(struct socket *sock, int level, int option, int value)
 	return sock->ops->setsockopt(sock, level, option, KERNEL_SOCKPTR(&value), sizeof(value));
 }
 
-static int configure_v4(struct socket *sock, u32 ifindex, const struct ct_sync_address *group)
+static int configure_v4(struct socket *sock)
+{
+	return set_int(sock, SOL_IP, IP_TTL, HOP_LIMIT) ?:
+	       set_int(sock, SOL_IP, IP_MULTICAST_ALL, 0) ?:
+	       set_int(sock, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE) ?:
+	       set_int(sock, SOL_IP, IP_RECVTTL, 1);
+}
+
+static int configure_v6(struct socket *sock)
+{
+	return set_int(sock, SOL_IPV6, IPV6_UNICAST_HOPS, HOP_LIMIT) ?:
+	       set_int(sock, SOL_IPV6, IPV6_MULTICAST_ALL, 0) ?:
+	       set_int(sock, SOL_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE) ?:
+	       set_int(sock, SOL_IPV6, IPV6_RECVHOPLIMIT, 1);
+}
+
+static int join_v4(struct socket *sock, u32 ifindex, const struct ct_sync_address *group)
 {
 	struct ip_mreqn membership = { .imr_ifindex = ifindex };
 
 	memcpy(&membership.imr_multiaddr, group->bytes, 4);
-	return set_int(sock, SOL_IP, IP_TTL, HOP_LIMIT) ?:
-	       set_int(sock, SOL_IP, IP_MULTICAST_TTL, HOP_LIMIT) ?:
+	return set_int(sock, SOL_IP, IP_MULTICAST_TTL, HOP_LIMIT) ?:
 	       set_int(sock, SOL_IP, IP_MULTICAST_LOOP, 0) ?:
-	       set_int(sock, SOL_IP, IP_MULTICAST_ALL, 0) ?:
-	       set_int(sock, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE) ?:
-	       set_int(sock, SOL_IP, IP_RECVTTL, 1) ?:
 	       sock->ops->setsockopt(sock, SOL_IP, IP_MULTICAST_IF,
 				     KERNEL_SOCKPTR(&membership), sizeof(membership)) ?:
 	       sock->ops->setsockopt(sock, SOL_IP, IP_ADD_MEMBERSHIP,
 				     KERNEL_SOCKPTR(&membership), sizeof(membership));
 }
 
-static int configure_v6(struct socket *sock, u32 ifindex, const struct ct_sync_address *group)
+static int join_v6(struct socket *sock, u32 ifindex, const struct ct_sync_address *group)
 {
 	struct ipv6_mreq membership = { .ipv6mr_ifindex = ifindex };
 
 	memcpy(&membership.ipv6mr_multiaddr, group->bytes, 16);
-	return set_int(sock, SOL_IPV6, IPV6_UNICAST_HOPS, HOP_LIMIT) ?:
-	       set_int(sock, SOL_IPV6, IPV6_MULTICAST_HOPS, HOP_LIMIT) ?:
+	return set_int(sock, SOL_IPV6, IPV6_MULTICAST_HOPS, HOP_LIMIT) ?:
 	       set_int(sock, SOL_IPV6, IPV6_MULTICAST_LOOP, 0) ?:
-	       set_int(sock, SOL_IPV6, IPV6_MULTICAST_ALL, 0) ?:
-	       set_int(sock, SOL_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE) ?:
-	       set_int(sock, SOL_IPV6, IPV6_RECVHOPLIMIT, 1) ?:
 	       set_int(sock, SOL_IPV6, IPV6_MULTICAST_IF, ifindex) ?:
 	       sock->ops->setsockopt(sock, SOL_IPV6, IPV6_ADD_MEMBERSHIP,
 				     KERNEL_SOCKPTR(&membership), sizeof(membership));
+}
+
+static int configure(struct socket *sock, u32 ifindex, u8 family,
+		     const struct ct_sync_address *group)
+{
+	int err = family == 6 ? configure_v6(sock) : configure_v4(sock);
+
+	if (err < 0 || !group)
+		return err;
+	return family == 6 ? join_v6(sock, ifindex, group) : join_v4(sock, ifindex, group);
 }
 
 static size_t write_sockaddr(struct sockaddr_storage *storage, u32 ifindex,
@@ -99,30 +125,30 @@ static int bind_any(struct socket *sock, u32 ifindex, u8 family, u16 port)
 }
 
 /*
- * Opens the socket of @net on interface @ifindex, as a member of @group.
- * Returns an error pointer on failure.
+ * Opens the socket of @net on interface @ifindex, as a member of @group unless
+ * that is NULL; @peers is to how many it will send. Returns an error pointer on
+ * failure.
  */
-struct socket *ct_sync_socket_open(struct net *net, u32 ifindex,
-				   const struct ct_sync_address *group, u16 port)
+struct socket *ct_sync_socket_open(struct net *net, u32 ifindex, u8 family,
+				   const struct ct_sync_address *group, u32 peers,
+				   u16 port)
 {
-	int family = group->family == 6 ? AF_INET6 : AF_INET;
 	struct socket *sock;
 	int err;
 
-	err = sock_create_kern(net, family, SOCK_DGRAM, IPPROTO_UDP, &sock);
+	err = sock_create_kern(net, family == 6 ? AF_INET6 : AF_INET, SOCK_DGRAM,
+			       IPPROTO_UDP, &sock);
 	if (err < 0)
 		return ERR_PTR(err);
 
 	sock_set_rcvbuf(sock->sk, RECEIVE_BUFFER);
 	lock_sock(sock->sk);
 	sock->sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
-	WRITE_ONCE(sock->sk->sk_sndbuf, SEND_BUFFER);
+	WRITE_ONCE(sock->sk->sk_sndbuf, SEND_BUFFER + peers * UNRESOLVED_BUFFER);
 	sock->sk->sk_sndtimeo = SEND_TIMEOUT;
 	release_sock(sock->sk);
 
-	err = bind_any(sock, ifindex, group->family, port) ?:
-	      (family == AF_INET6 ? configure_v6(sock, ifindex, group) :
-				    configure_v4(sock, ifindex, group));
+	err = bind_any(sock, ifindex, family, port) ?: configure(sock, ifindex, family, group);
 	if (err < 0) {
 		sock_release(sock);
 		return ERR_PTR(err);
@@ -135,7 +161,29 @@ void ct_sync_socket_release(struct socket *sock)
 	sock_release(sock);
 }
 
-/* Returns the bytes sent or a negative errno. */
+/* Whether it is this node's own, so that one list of peers may serve all nodes. */
+static bool is_own(struct net *net, u32 ifindex, const struct ct_sync_address *address)
+{
+	struct in6_addr in6;
+	__be32 in;
+	bool own;
+
+	rcu_read_lock();
+	if (address->family == 6) {
+		memcpy(&in6, address->bytes, sizeof(in6));
+		own = ipv6_chk_addr(net, &in6, dev_get_by_index_rcu(net, ifindex), 0);
+	} else {
+		memcpy(&in, address->bytes, sizeof(in));
+		own = __ip_dev_find(net, in, false);
+	}
+	rcu_read_unlock();
+	return own;
+}
+
+/*
+ * Returns the bytes sent or a negative errno; 0 where @to is this node itself,
+ * to which nothing is sent.
+ */
 int ct_sync_socket_send(struct socket *sock, u32 ifindex,
 			const struct ct_sync_address *to, u16 port,
 			const u8 *frame, size_t length)
@@ -147,6 +195,8 @@ int ct_sync_socket_send(struct socket *sock, u32 ifindex,
 		.msg_namelen = write_sockaddr(&storage, ifindex, to, port),
 	};
 
+	if (is_own(sock_net(sock->sk), ifindex, to))
+		return 0;
 	return kernel_sendmsg(sock, &message, &part, 1, length);
 }
 

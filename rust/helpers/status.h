@@ -45,4 +45,12 @@ static inline void ct_sync_mark_set(struct nf_conn *ct, u8 mark)
 	} while (old != new && !try_cmpxchg(&ct->status, &old, new));
 }
 
+/* Before an entry is deleted because the primary does not have it: that is no loss. */
+static inline void ct_sync_renounce(struct nf_conn *ct)
+{
+	clear_bit(CT_SYNC_SHARED_BIT, &ct->status);
+	/* Pairs with ct_sync_take_loss(), which is called by whoever sets DYING. */
+	smp_mb__after_atomic();
+}
+
 #endif /* CT_SYNC_STATUS_H */

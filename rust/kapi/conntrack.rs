@@ -16,6 +16,7 @@ extern "C" {
     fn ct_sync_key_of(ct: *const c_void, key: *mut Key);
     fn ct_sync_mark_dirty(ct: *mut c_void) -> bool;
     fn ct_sync_is_shared(ct: *const c_void) -> bool;
+    fn ct_sync_take_loss(ct: *mut c_void) -> bool;
     fn ct_sync_is_template(ct: *const c_void) -> bool;
     fn ct_sync_snapshot(
         net: *mut c_void,
@@ -84,6 +85,12 @@ impl EventEntry<'_> {
     pub(crate) fn is_shared(self) -> bool {
         // SAFETY: By the type invariant.
         unsafe { ct_sync_is_shared(self.0.as_ptr()) }
+    }
+
+    /// Whether its end, on a backup, is a loss: nobody has asked for it. Says so once.
+    pub(crate) fn take_loss(self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { ct_sync_take_loss(self.0.as_ptr()) }
     }
 
     /// Whether it is a template, which is not a connection.

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The replication socket: UDP, bound to one interface, member of one multicast group.
+//! The replication socket: UDP, bound to one interface, member of a multicast group if there is one.
 //!
 //! It makes no callbacks. Opening and dropping it take rtnl.
 
 use core::ffi::c_void;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 use kernel::prelude::*;
 
 use super::netns::Net;
 use super::thread::Stop;
 use crate::proto::Address;
+use crate::transport::Transport;
 
 extern "C" {
     fn ct_sync_socket_open(
         net: *mut c_void,
         ifindex: u32,
+        family: u8,
         group: *const RawAddress,
+        peers: u32,
         port: u16,
     ) -> *mut c_void;
     fn ct_sync_socket_release(sock: *mut c_void);
@@ -47,8 +50,8 @@ struct RawAddress {
     bytes: [u8; 16],
 }
 
-impl From<Address> for RawAddress {
-    fn from(address: Address) -> Self {
+impl From<&Address> for RawAddress {
+    fn from(address: &Address) -> Self {
         Self {
             family: address.family,
             bytes: address.bytes,
@@ -74,7 +77,6 @@ pub(crate) struct Datagram {
 pub(crate) struct Socket {
     sock: NonNull<c_void>,
     ifindex: u32,
-    group: Address,
     port: u16,
 }
 
@@ -84,33 +86,43 @@ unsafe impl Send for Socket {}
 unsafe impl Sync for Socket {}
 
 impl Socket {
-    /// Opens a socket on interface `ifindex`, as a member of `group`, on UDP port `port`.
+    /// Opens a socket on interface `ifindex`, on UDP port `port`, as a member of the group if
+    /// there is one.
     ///
     /// # Errors
     ///
     /// `EADDRINUSE` if another socket has the port, `ENODEV` if the interface is gone, `EINVAL`
     /// if the group is no multicast address.
-    pub(crate) fn open(net: Net, ifindex: u32, group: Address, port: u16) -> Result<Self> {
-        let raw = RawAddress::from(group);
-        // SAFETY: By the invariant of `Net`; the address is only read.
-        let sock = unsafe { ct_sync_socket_open(net.as_ptr(), ifindex, &raw const raw, port) };
+    pub(crate) fn open(net: Net, ifindex: u32, transport: &Transport, port: u16) -> Result<Self> {
+        let group = transport.joined().map(RawAddress::from);
+        let peers = transport.destinations().len();
+        // SAFETY: By the invariant of `Net`; the address, if there is one, is only read.
+        let sock = unsafe {
+            ct_sync_socket_open(
+                net.as_ptr(),
+                ifindex,
+                transport.family(),
+                group.as_ref().map_or(ptr::null(), ptr::from_ref),
+                u32::try_from(peers).map_err(|_| EINVAL)?,
+                port,
+            )
+        };
         let sock = kernel::error::from_err_ptr(sock)?;
         // INVARIANT: Just opened.
         Ok(Self {
             sock: NonNull::new(sock).ok_or(ENOMEM)?,
             ifindex,
-            group,
             port,
         })
     }
 
-    /// Sends a frame to the group.
+    /// Sends a frame to a group or to another node; to this node itself nothing is sent.
     ///
     /// # Errors
     ///
     /// What `sendmsg(2)` says, `EAGAIN` if the interface takes nothing for 100 ms.
-    pub(crate) fn send(&self, frame: &[u8]) -> Result {
-        let to = RawAddress::from(self.group);
+    pub(crate) fn send(&self, frame: &[u8], to: &Address) -> Result {
+        let to = RawAddress::from(to);
         // SAFETY: By the type invariant; address and frame are only read.
         let sent = unsafe {
             ct_sync_socket_send(

@@ -6,7 +6,7 @@ use super::address::Address;
 use super::control::{Heartbeat, Nack, RangeIter, ResyncRequest};
 use super::entry::{Entry, Key};
 use super::header::{Header, Kind};
-use super::node::{Applied, Node, Table};
+use super::node::{Applied, Node, Table, REPORT_FRAMES, SILENT_FRAMES_MAX, WALK_AHEAD_MAX};
 use super::notices::Notice;
 use super::peers::Unknown;
 use super::receiver::Sweep;
@@ -165,6 +165,7 @@ impl Node {
         for body in records {
             self.apply(body, now, table, stats);
         }
+        self.report(now);
         if let Some(sweep) = self.receiver.finish(now, stats) {
             self.sweep(sweep, table, stats);
         }
@@ -191,6 +192,17 @@ impl Node {
         }
     }
 
+    /// Plans a heartbeat after some frames of a resync: the primary waits for it before it goes on.
+    fn report(&mut self, now: Time) {
+        self.resync_frames = self.resync_frames.saturating_sub(1);
+        if self.resync_frames != 0 {
+            self.unreported = self.unreported.saturating_add(1);
+            if self.unreported >= REPORT_FRAMES {
+                self.heartbeat_at = now;
+            }
+        }
+    }
+
     /// Applies one record.
     fn apply(&mut self, body: &[u8], now: Time, table: &mut impl Table, stats: &Stats) {
         let mut unknown = 0;
@@ -202,6 +214,9 @@ impl Node {
                 self.suspects.explain(&entry.key);
             }
             Some(Record::Walked(entry)) => {
+                if !self.in_scrub {
+                    self.resync_frames = SILENT_FRAMES_MAX;
+                }
                 let applied = self.upsert(&entry, now, table, stats);
                 self.suspect(&entry.key, applied, now, stats);
             }
@@ -213,8 +228,15 @@ impl Node {
             }
             Some(Record::ResyncBegin { generation, scrub }) => {
                 self.receiver.begin(generation, scrub);
+                self.in_scrub = scrub;
+                self.resync_frames = if scrub { 0 } else { SILENT_FRAMES_MAX };
+                // What the primary knows of this node is a heartbeat old.
+                self.unreported = REPORT_FRAMES;
             }
-            Some(Record::ResyncEnd(end)) => self.receiver.end(end),
+            Some(Record::ResyncEnd(end)) => {
+                self.receiver.end(end);
+                (self.in_scrub, self.resync_frames) = (false, 0);
+            }
             Some(Record::Repaired(range)) => self.receiver.repaired(range, stats),
             Some(Record::Gone(range)) => self.receiver.gone(range, stats),
             Some(Record::Unknown) => stats.count(Counter::RecordsUnknownType),
@@ -287,6 +309,9 @@ impl Node {
             peer.behind_since = None;
         } else {
             peer.behind_since.get_or_insert(now);
+        }
+        if self.ahead(now) < WALK_AHEAD_MAX {
+            self.walk_held = None;
         }
     }
 

@@ -29,6 +29,14 @@ const HEARTBEAT_MIN_NS: u64 = 10 * NS_PER_MS;
 /// a primary takes before a walk is complete there are always some that no entry bears.
 const MARKS_MAX: u8 = 200;
 
+/// Frames that a walk may be ahead of what a backup has said that it has: what is live waits behind
+/// so many in the backup's socket. The backup says it for each of [`REPORT_FRAMES`].
+pub(super) const WALK_AHEAD_MAX: u64 = 16;
+/// Frames after which a backup says how far it is, while a resync is running.
+pub(super) const REPORT_FRAMES: u32 = 4;
+/// A resync of which so many frames say nothing is over, though its END has not come.
+pub(super) const SILENT_FRAMES_MAX: u32 = 256;
+
 /// What a node is told about itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Config {
@@ -180,6 +188,16 @@ pub struct Node {
     pub(super) mark: u8,
     /// Marks that entries may bear.
     pub(super) marks_used: u8,
+    /// Whether the walk that runs does not get far ahead of the backups: it began as a resync.
+    pub(super) walk_paced: bool,
+    /// When it goes on although backups are behind, if it waits for them.
+    pub(super) walk_held: Option<Time>,
+    /// Frames that a backup takes yet before it forgets that a resync is running; 0 if none is.
+    pub(super) resync_frames: u32,
+    /// Whether a scrub is running, in which the primary does not wait.
+    pub(super) in_scrub: bool,
+    /// Frames taken since the last heartbeat.
+    pub(super) unreported: u32,
     /// Whether the caller is yet to be told to start a walk.
     pub(super) walk_restart: bool,
     pub(super) frame: FrameBuilder,
@@ -217,6 +235,11 @@ impl Node {
             epoch_seen: 0,
             mark: 1,
             marks_used: 1,
+            walk_paced: false,
+            walk_held: None,
+            resync_frames: 0,
+            in_scrub: false,
+            unreported: 0,
             walk_restart: false,
             frame: FrameBuilder::new(storage.frame, config.frame_max),
             frame_live: false,
@@ -297,6 +320,13 @@ impl Node {
         }
     }
 
+    /// Takes the news that connections which the primary has have vanished from a backup's table.
+    pub fn note_loss(&mut self, now: Time) {
+        if self.role == Role::Backup {
+            self.receiver.lose(now);
+        }
+    }
+
     /// Last number that a primary used, or up to which a backup lacks nothing of the stream it
     /// follows.
     pub fn seq(&self) -> u64 {
@@ -361,6 +391,7 @@ impl Node {
         if self.role == Role::Primary {
             self.role = Role::Backup;
             self.walker.reset();
+            self.walk_held = None;
             self.backlog.clear();
             (self.tail, self.busy) = (None, false);
             self.receiver.follow(self.stream, stats);
@@ -392,6 +423,7 @@ impl Node {
         self.backlog.clear();
         (self.tail, self.busy) = (None, false);
         self.walker.reset();
+        self.walk_held = None;
         self.walker.want();
         // The fence after a demotion: only a newer stream than one's own is followed.
         self.receiver.follow(self.stream, stats);
@@ -424,6 +456,15 @@ impl Node {
                 self.notices.raise(Notice::SyncLost);
             }
         }
+    }
+
+    /// How many frames the backup that is farthest behind lacks, of those that follow this primary
+    /// and were heard lately.
+    pub(super) fn ahead(&self, now: Time) -> u64 {
+        let fresh_ns = self.config.fresh_ns();
+        let fresh = |peer: &&Peer| peer.follows && now.since(peer.heard) < fresh_ns;
+        let lags = self.peers.iter().filter(fresh).map(|peer| self.lag(peer));
+        lags.max().unwrap_or(0)
     }
 
     /// The mark for connections that a record tells of now.

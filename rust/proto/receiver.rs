@@ -21,6 +21,11 @@ const JITTER_MS: u32 = 256;
 /// Pause before a resync is tried again when entries could not be inserted: the table does not
 /// become larger by trying.
 const RETRY_NS: u64 = 30 * NS_PER_S;
+/// Time between a loss in this node's own table and the request for a resync: what vanishes
+/// together is asked for together.
+const LOSS_DELAY_NS: u64 = 200 * NS_PER_MS;
+/// Shortest time between two such requests: whatever takes connections away here may go on.
+const LOSS_PAUSE_NS: u64 = 10 * NS_PER_S;
 /// Shortest and longest time between a gap and its NACK: so far apart that the NACK of one backup
 /// reaches the others before most of them have sent theirs.
 const NACK_MIN_NS: u64 = NS_PER_MS;
@@ -79,6 +84,12 @@ pub(super) struct Receiver {
     refused: bool,
     /// When a connection was last refused for a reason that may last.
     refused_at: Option<Time>,
+    /// Since when connections are missing that have vanished from the table.
+    vanished: Option<Time>,
+    /// Whether one has since `since`, and may have been told of before.
+    vanished_again: bool,
+    /// The earliest time at which to ask because of that.
+    loss_earliest: Time,
     /// When the last request for this stream was sent.
     asked: Option<Time>,
     jitter_ns: u64,
@@ -110,6 +121,9 @@ impl Receiver {
             lacking: None,
             refused: false,
             refused_at: None,
+            vanished: None,
+            vanished_again: false,
+            loss_earliest: Time::ZERO,
             asked: None,
             jitter_ns: u64::from(jitter_ms) * NS_PER_MS,
             nack_at: None,
@@ -148,7 +162,7 @@ impl Receiver {
 
     /// The same, apart from gaps that are being repaired.
     pub(super) fn settled(&self) -> bool {
-        self.complete && self.lacking.is_none()
+        self.complete && self.lacking.is_none() && self.vanished.is_none()
     }
 
     /// Whether something has been missing for long.
@@ -267,6 +281,7 @@ impl Receiver {
         self.since = since;
         self.restamp = true;
         self.told = 0;
+        self.vanished_again = false;
         self.ended = None;
     }
 
@@ -313,6 +328,7 @@ impl Receiver {
         }
         self.complete = true;
         self.lacking = self.refused.then_some(now);
+        self.vanished = self.vanished_again.then_some(now);
         stats.count(Counter::ResyncsCompleted);
         let scrub = self.scrub.take() == Some(end.generation);
         Some(if scrub { Sweep::Scrub } else { Sweep::Resync })
@@ -360,6 +376,12 @@ impl Receiver {
         }
     }
 
+    /// Notes that connections have vanished from the table, by nobody's word.
+    pub(super) fn lose(&mut self, now: Time) {
+        self.vanished_again = true;
+        self.vanished.get_or_insert(now);
+    }
+
     /// When the node is to ask for something, `None` when it has no need.
     pub(super) fn ask_at(&self) -> Option<Time> {
         [self.request_at(), self.nack_at]
@@ -374,7 +396,12 @@ impl Receiver {
             let pause = REQUEST_NS + self.jitter_ns;
             return Some(self.asked.map_or(Time::ZERO, |asked| asked.after(pause)));
         }
-        Some(self.lacking?.after(RETRY_NS + self.jitter_ns))
+        let at = match self.lacking {
+            // Whatever takes connections away: there is too little room for all.
+            Some(since) => since.after(RETRY_NS),
+            None => self.vanished?.after(LOSS_DELAY_NS).max(self.loss_earliest),
+        };
+        Some(at.after(self.jitter_ns))
     }
 
     /// The request that is due, if one is.
@@ -384,6 +411,7 @@ impl Receiver {
         }
         if self.complete {
             self.restart(stats);
+            self.loss_earliest = now.after(LOSS_PAUSE_NS);
         }
         self.asked = Some(now);
         stats.count(Counter::ResyncsRequested);

@@ -9,7 +9,7 @@ use super::control::{Heartbeat, Nack, ResyncRequest};
 use super::entry::{Entry, Key};
 use super::gaps::Range;
 use super::header::{Header, Kind, FLAG_FOLLOWS, FLAG_PRIMARY, FLAG_SYNCED, HEADER_LEN};
-use super::node::{Node, Truth};
+use super::node::{Node, Truth, WALK_AHEAD_MAX};
 use super::record;
 use super::stream::Role;
 use super::time::{Time, NS_PER_MS};
@@ -19,6 +19,9 @@ use crate::stats::{Counter, Stats};
 /// A heartbeat follows this long after the last data frame, again after twice the time and so on,
 /// so that a lost tail is noticed before the next regular one.
 const TAIL_NS: u64 = 50 * NS_PER_MS;
+
+/// Longest that a walk waits for a backup that says nothing: then it goes on a little.
+const WALK_HELD_NS: u64 = 100 * NS_PER_MS;
 
 /// The frame that is to be sent next.
 enum Due {
@@ -67,6 +70,9 @@ impl Node {
         let Step::Go { budget } = self.walker.step(now) else {
             return None;
         };
+        if self.walk_waits(now) {
+            return None;
+        }
         Some(Walk {
             mark: self.mark,
             restart: core::mem::take(&mut self.walk_restart),
@@ -74,11 +80,25 @@ impl Node {
         })
     }
 
+    /// Whether the walk is to wait until backups have taken more of what was sent.
+    fn walk_waits(&mut self, now: Time) -> bool {
+        if !self.walk_paced || self.ahead(now) < WALK_AHEAD_MAX {
+            self.walk_held = None;
+            return false;
+        }
+        let until = *self.walk_held.get_or_insert(now.after(WALK_HELD_NS));
+        if now >= until {
+            self.walk_held = Some(now.after(WALK_HELD_NS));
+        }
+        now < until
+    }
+
     /// Begins a walk, with a BEGIN in the frame that is being filled.
     fn begin_walk(&mut self, scrub: bool, now: Time, stats: &Stats) {
         let seq = self.seq.saturating_add(1);
         let generation = self.walker.begin(now, scrub, seq, self.table_count);
         self.next_mark();
+        (self.walk_paced, self.walk_held) = (!scrub, None);
         self.walk_restart = true;
         self.append(now, stats, |w| {
             record::put_resync_begin(w, generation, scrub);
@@ -159,7 +179,7 @@ impl Node {
         let by_role = match self.role {
             Role::Primary if !self.frame.has_room() => None,
             Role::Primary if self.backlog.is_wanted() => Some(Time::ZERO),
-            Role::Primary => self.walker.next(),
+            Role::Primary => self.walk_at(),
             Role::Backup => self.receiver.ask_at(),
         };
         let lost = self.follows_until().filter(|_| self.was_synced);
@@ -167,6 +187,12 @@ impl Node {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// When the walk is to go on or another one to begin.
+    fn walk_at(&self) -> Option<Time> {
+        let at = self.walker.next()?;
+        Some(self.walk_held.map_or(at, |until| at.max(until)))
     }
 
     /// Appends a record, or makes the backups notice that one is missing.
@@ -281,6 +307,7 @@ impl Node {
     /// Makes a heartbeat.
     fn send_heartbeat(&mut self, now: Time, stats: &Stats) -> Option<&[u8]> {
         self.plan_heartbeat(now);
+        self.unreported = 0;
         stats.count(Counter::HeartbeatsSent);
         let heartbeat = Heartbeat {
             stream: self.following(),

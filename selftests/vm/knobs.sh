@@ -5,7 +5,7 @@
 #
 #   (one machine; fw1 is a namespace with an interface `sync`)
 #
-# time: 150
+# time: 240
 
 . ./lib.sh
 trap cleanup EXIT
@@ -127,6 +127,17 @@ for bad in '' word 10.0.0.1 ::1 224.0.0.256 224.0.0.254/24 ff02::114%sync; do
 done
 check "group takes its default" takes group 224.0.0.254
 
+check "peers is empty at first" gives $NEW/peers ''
+check "peers takes IPv4" takes peers 10.9.0.2
+check "peers takes a list" takes peers $'10.9.0.1, 10.9.0.2\t10.9.0.3,' '10.9.0.1 10.9.0.2 10.9.0.3'
+list6=$(for n in $(seq 10 25); do echo "2001:db8:1111:2222:3333:4444:5555:66$n"; done | paste -sd ' ')
+check "peers takes 16 of the longest" takes peers "$list6"
+for bad in word 10.9.0.256 10.9.0.2/24 224.0.0.254 255.255.255.255 0.0.0.0 127.0.0.1 :: ::1 ff02::1 fe80::1%sync \
+	::ffff:10.9.0.2 '10.9.0.2 fd00:9::2' '10.9.0.2 10.9.0.3 10.9.0.2' "$list6 fd00::1"; do
+	check "peers refuses '${bad:0:50}'" refuses peers "$bad"
+done
+check "peers takes nothing" takes peers '' ''
+
 check "state is 0 at first" gives $NEW/state 0
 check "state takes primary" takes state primary 1
 check "state takes backup" takes state backup 0
@@ -145,7 +156,7 @@ check "syncdev takes an interface" takes syncdev sync
 check "resync works on a backup" test "$(try $NEW/resync 1)" = OK
 check "a knob that is bad for what runs is refused" eval 'gives $NEW/port 3781'
 
-long=$(printf '%0600d' 1)
+long=$(printf '%01100d' 1)
 check "a write that is too long is refused" test "$(try $NEW/cluster_id "$long")" = E2BIG
 check "and changes nothing" gives $NEW/cluster_id 0
 check "a write in pieces is refused" bash -c "! ip netns exec fw1 bash -c '{ printf 1 && printf 2; } >$NEW/cluster_id' 2>/dev/null"

@@ -122,4 +122,14 @@ knob fw2 resync 1
 check "a resync brings back what was lost here" wait_until has fw2 "dport=20003"
 check "nothing was swept" is fw2 entries_swept "${before[fw2.entries_swept]}"
 check "the tables are equal at the end" wait_until same_forwarded
+
+# A rule has some flows report nothing but their beginning and end.
+on fw1 nft insert rule ip nat prerouting udp dport 20200 ct event set new,destroy
+flow open mute client udp $SERVER 20200
+flow send mute
+check "a flow that reports no changes is there" wait_until has fw2 "dport=20200 "
+on fw1 conntrack -U -p udp --orig-port-dst 20200 --mark 7 >/dev/null 2>&1
+knob fw1 scrub_interval 2
+check "a scrub tells of its changes" wait_until has fw2 "dport=20200 .*mark=7"
+check "they are no corrections" is fw2 scrub_corrections 0
 finish

@@ -519,6 +519,129 @@ fn a_table_that_is_too_small_is_reported_and_tried_again_seldom() {
 }
 
 #[test]
+fn a_resync_does_not_get_far_ahead_of_a_backup() {
+    let (mut a, mut b, mut now) = pair(500);
+    let deaf_since = a.node.seq();
+    a.node.request_walk(&a.stats);
+    let mut told = 0;
+    // One batch at a time, as the module does it; nobody answers.
+    for _ in 0..50 {
+        while let Some(walk) = a.node.poll_walk(now, &a.stats) {
+            told += walk.budget;
+            for n in 0..walk.budget {
+                while !a.node.has_room() {
+                    a.node.poll_transmit(now, &a.stats);
+                }
+                a.node.handle_walked(&entry(n as u16, 0), now, &a.stats);
+            }
+        }
+        while a.node.poll_transmit(now, &a.stats).is_some() {}
+        now = now.after(NS_PER_MS);
+    }
+    let sent = a.node.seq() - deaf_since;
+    assert!((16..20).contains(&sent), "{sent} frames, {told} records");
+    let next = a.node.poll_timeout().unwrap();
+    assert!(next > now, "it does not spin meanwhile");
+    now = now.after(100 * NS_PER_MS);
+    assert!(
+        a.node.poll_walk(now, &a.stats).is_some(),
+        "but goes on a little"
+    );
+    assert!(a.node.poll_walk(now, &a.stats).is_none());
+    // A word of the backup lets it go on at once.
+    let seq = a.node.seq();
+    let beat = loop {
+        now = now.after(NS_PER_MS);
+        if let Some(frame) = b.send(now).pop() {
+            break frame;
+        }
+    };
+    let mut beat = beat;
+    let applied = HEADER_LEN + 16..HEADER_LEN + 24;
+    beat[applied].copy_from_slice(&seq.to_be_bytes());
+    a.receive([&beat], now);
+    assert!(a.node.poll_walk(now, &a.stats).is_some());
+}
+
+#[test]
+fn a_backup_says_how_far_it_is_while_a_resync_comes_in() {
+    let (mut a, mut b, mut now) = pair(500);
+    let before = b.count(Counter::HeartbeatsSent);
+    a.node.request_walk(&a.stats);
+    talk(&mut [&mut a, &mut b], &mut now, 20);
+    assert!(b.count(Counter::HeartbeatsSent) > before);
+    assert_eq!(b.count(Counter::ResyncsCompleted), 2);
+    let before = b.count(Counter::HeartbeatsSent);
+    for n in 0..100 {
+        a.set(entry(n, 1), now);
+        talk(&mut [&mut a, &mut b], &mut now, 5);
+    }
+    assert!(
+        b.count(Counter::HeartbeatsSent) - before <= 2,
+        "live records need none"
+    );
+}
+
+/// Takes a connection from the table of a backup.
+fn lose_locally(b: &mut Host, n: u16, now: Time) {
+    assert!(b.table.entries.remove(&entry(n, 0).key).is_some());
+    b.node.note_loss(now);
+}
+
+#[test]
+fn what_a_backup_loses_by_itself_comes_back() {
+    let (mut a, mut b, mut now) = pair(20);
+    let before = b.count(Counter::ResyncsRequested);
+    (0..5).for_each(|n| lose_locally(&mut b, n, now));
+    assert!(!b.node.synced(now), "at once");
+    talk(&mut [&mut a, &mut b], &mut now, 1000);
+    assert!(b.node.synced(now));
+    assert_eq!(a.contents(), b.contents());
+    assert_eq!(
+        b.count(Counter::ResyncsRequested),
+        before + 1,
+        "one for all"
+    );
+    assert_eq!(b.count(Counter::ScrubCorrections), 0);
+}
+
+#[test]
+fn losses_that_go_on_do_not_keep_the_primary_walking() {
+    let (mut a, mut b, mut now) = pair(20);
+    let served = a.count(Counter::ResyncsServed);
+    for _ in 0..300 {
+        if b.table.entries.contains_key(&entry(7, 0).key) {
+            lose_locally(&mut b, 7, now);
+        }
+        talk(&mut [&mut a, &mut b], &mut now, 100);
+    }
+    assert!(!b.node.synced(now));
+    let walks = a.count(Counter::ResyncsServed) - served;
+    assert!((2..=4).contains(&walks), "{walks} in 30 s");
+    talk(&mut [&mut a, &mut b], &mut now, 12_000);
+    assert!(b.node.synced(now), "and when they have ceased it is over");
+    assert_eq!(a.contents(), b.contents());
+}
+
+#[test]
+fn what_is_lost_while_a_resync_comes_in_is_asked_for_again() {
+    let (mut a, mut b, mut now) = pair(500);
+    b.node.request_walk(&b.stats);
+    a.receive(&b.send(now), now);
+    let mut frames = a.send(now);
+    frames.extend(a.send(now.after(NS_PER_MS)));
+    let (end, told) = frames.split_last().unwrap();
+    b.receive(told, now);
+    (0..500).for_each(|n| lose_locally(&mut b, n, now));
+    b.receive([end], now);
+    assert_eq!(b.count(Counter::ResyncsCompleted), 2);
+    assert!(!b.node.synced(now), "the resync had told of it before");
+    talk(&mut [&mut a, &mut b], &mut now, 1000);
+    assert!(b.node.synced(now));
+    assert_eq!(a.contents(), b.contents());
+}
+
+#[test]
 fn an_idle_pair_sends_a_frame_a_second_each_way() {
     let (mut a, mut b, mut now) = pair(1);
     let before = [&a, &b].map(|host| host.count(Counter::FramesSent));

@@ -232,7 +232,7 @@ impl Cluster {
             self.rng.below(nodes) as usize,
             self.rng.below(nodes) as usize,
         );
-        match self.rng.below(8) {
+        match self.rng.below(9) {
             0 => self.crash(who),
             1 => self.isolate(who),
             2 => self.takeover(),
@@ -240,6 +240,7 @@ impl Cluster {
             4 => self.promote(who),
             5 => self.freeze(who),
             6 => self.cut(who, other),
+            7 => self.lose(who),
             _ => self.request_resync(who),
         }
         let pause = self.rng.below(2 * self.options.fault_ns);
@@ -261,6 +262,15 @@ impl Cluster {
         let until = self.now.after(self.rng.below(8 * NS_PER_S));
         self.network.isolate(who, until);
         self.maybe_takeover();
+    }
+
+    /// A connection vanishes from a backup's table.
+    fn lose(&mut self, who: usize) {
+        let key = connection(self.rng.below(self.options.keys) as u16);
+        if self.members[who].runs() && !self.members[who].leads() {
+            self.members[who].lose(&key, self.now);
+            self.run_member(who);
+        }
     }
 
     /// One direction of one link is cut.

@@ -235,6 +235,14 @@ impl Member {
         }
     }
 
+    /// A connection vanishes from the table of this backup.
+    pub(super) fn lose(&mut self, key: &Key, now: Time) {
+        let now = self.clock.read(now);
+        if self.table.slots.remove(&id(key)).is_some() {
+            self.node.note_loss(now);
+        }
+    }
+
     /// Is told to be primary.
     pub(super) fn promote(&mut self, now: Time) {
         let now = self.clock.read(now);

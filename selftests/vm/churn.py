@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Opens and ends connections as fast as it can, and measures how the nodes keep up.
+
+    churn.py load ADDRESS SECONDS PORT PRIMARY BACKUP...
+        for SECONDS opens UDP flows from PORT of the client to ports of ADDRESS, and ends three of four a little later. Says
+        how many, and how long after the last change every backup had all that the primary has told.
+    churn.py settled SECONDS PRIMARY BACKUP...
+        the same without any load: waits until it is so, SECONDS at most.
+    churn.py resync PRIMARY BACKUP
+        has the backup ask for a resync, and says how many records came in what time.
+    churn.py live ADDRESS PORT PRIMARY BACKUP
+        the same, and meanwhile opens one flow after another: says how long they take to be on the backup.
+    churn.py idle SECONDS NODE...
+        says how many frames each node sends in SECONDS.
+
+Nodes are network namespaces. What it says is one line of NAME=VALUE, times in milliseconds.
+"""
+
+import os
+import socket
+import struct
+import sys
+import time
+
+# Flows that are open before the first of them is ended.
+WINDOW = 200
+# One of so many flows is not ended.
+STAYS = 4
+# A state that lasts for so long, in seconds, has settled; and how long to wait for it.
+LASTS = 0.1
+SETTLE = 60
+CLIENT = '10.1.0.10'
+
+# linux/netlink.h, linux/netfilter/nfnetlink_conntrack.h
+NLM_F_REQUEST = 1
+CT_GET = 1 << 8 | 1
+CT_DELETE = 1 << 8 | 2
+NLMSG_ERROR = 2
+NESTED = 1 << 15
+
+
+def enter(node):
+    """Has what is opened next belong to the namespace of `node`."""
+    handle = os.open(f'/run/netns/{node}', os.O_RDONLY)
+    os.setns(handle, os.CLONE_NEWNET)
+    os.close(handle)
+
+
+def attribute(kind, value):
+    """A netlink attribute."""
+    return struct.pack('=HH', 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+class Table:
+    """The conntrack table of a node, for flows of one port of the client to one address."""
+
+    def __init__(self, node, address, port):
+        enter(node)
+        self.netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)  # NETLINK_NETFILTER
+        addresses = attribute(1, socket.inet_aton(CLIENT)) + attribute(2, socket.inet_aton(address))
+        self.head = attribute(NESTED | 1, addresses)
+        self.ports = attribute(1, b'\x11') + attribute(2, struct.pack('!H', port))
+
+    def send(self, kind, port):
+        ports = self.ports + attribute(3, struct.pack('!H', port))
+        original = attribute(NESTED | 1, self.head + attribute(NESTED | 2, ports))
+        body = struct.pack('=BBH', socket.AF_INET, 0, 0) + original
+        self.netlink.send(struct.pack('=LHHLL', 16 + len(body), kind, NLM_F_REQUEST, 1, 0) + body)
+
+    def end(self, port):
+        """Ends a flow; if it is not there, nobody wants to know."""
+        self.send(CT_DELETE, port)
+
+    def has(self, port):
+        self.send(CT_GET, port)
+        return struct.unpack_from('=LH', self.netlink.recv(65536))[1] != NLMSG_ERROR
+
+
+class Node:
+    """What a node says of itself."""
+
+    def __init__(self, name):
+        self.name, self.handle = name, None
+
+    def read(self):
+        """The lines of /proc/net/ct_sync; none while the module is not there."""
+        try:
+            if self.handle is None:
+                enter(self.name)
+                self.handle = os.open('/proc/thread-self/net/ct_sync', os.O_RDONLY)
+            text = os.pread(self.handle, 65536, 0).decode()
+            return dict(line.split(' ', 1) for line in text.splitlines())
+        except OSError:
+            if self.handle is not None:
+                os.close(self.handle)
+            self.handle = None
+            return {}
+
+    def number(self, name):
+        return int(self.read().get(name, 0))
+
+    def write(self, knob, value):
+        enter(self.name)
+        with open(f'/proc/sys/net/netfilter/ct_sync/{knob}', 'w') as file:
+            file.write(value)
+
+
+def state(primary, backups):
+    """The last number of the stream, if all backups have everything up to it."""
+    seq = primary.read().get('seq')
+    for backup in backups:
+        lines = backup.read()
+        if lines.get('synced') != '1' or lines.get('seq') != seq:
+            return None
+    return seq
+
+
+def settle(since, limit, primary, backups):
+    """Waits until all backups have everything for good; says when that began and the number of the last frame."""
+    first, last = None, None
+    while time.monotonic() - since < limit:
+        now, seq = time.monotonic(), state(primary, backups)
+        if seq is None or seq != last:
+            first, last = now, seq
+        elif now - first >= LASTS:
+            return f'settled_ms={round((first - since) * 1000)} seq={seq}'
+        time.sleep(0.005)
+    sys.exit(f'not settled after {limit} s')
+
+
+def load(address, seconds, port, names):
+    nodes = [Node(name) for name in names]
+    enter('client')
+    flow = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    flow.bind((CLIENT, port))
+    table = Table(names[0], address, port)
+    start = time.monotonic()
+    opened = ended = 0
+    while opened < 65000 and time.monotonic() - start < seconds:
+        opened += 1
+        try:
+            flow.sendto(b'', (address, opened))
+        except OSError:
+            # The firewall went away meanwhile: tests do that.
+            pass
+        old = opened - WINDOW
+        if old > 0 and old % STAYS:
+            table.end(old)
+            ended += 1
+    end = time.monotonic()
+    settled = settle(end, SETTLE, nodes[0], nodes[1:])
+    print(f'opened={opened} ended={ended} load_ms={round((end - start) * 1000)} {settled}')
+
+
+def wait_resync(backup, before, between):
+    """Does `between` until the backup has completed another resync."""
+    end = time.monotonic() + SETTLE
+    while backup.number('resyncs_completed') == before:
+        if time.monotonic() > end:
+            sys.exit(f'no resync in {SETTLE} s')
+        between()
+
+
+def resync(names, between=lambda: time.sleep(0.005)):
+    primary, backup = map(Node, names)
+    settle(time.monotonic(), SETTLE, primary, [backup])
+    before = backup.read()
+    start = time.monotonic()
+    backup.write('resync', '1')
+    wait_resync(backup, int(before['resyncs_completed']), between)
+    took = time.monotonic() - start
+    records = backup.number('records_received') - int(before['records_received'])
+    print(f'records={records} took_ms={round(took * 1000)} per_s={round(records / took)}', end=' ')
+
+
+def live(address, port, names):
+    enter('client')
+    flow = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    flow.bind((CLIENT, port))
+    table = Table(names[1], address, port)
+    times = []
+
+    def one():
+        number = len(times) + 1
+        start = time.monotonic()
+        flow.sendto(b'', (address, number))
+        while not table.has(number):
+            time.sleep(0.002)
+        times.append(time.monotonic() - start)
+
+    resync(names, one)
+    print(f'flows={len(times)} longest_ms={round(max(times) * 1000)}', end=' ')
+
+
+def idle(seconds, names):
+    nodes = [Node(name) for name in names]
+    before = [node.number('frames_sent') for node in nodes]
+    time.sleep(seconds)
+    for node, sent in zip(nodes, before):
+        print(f'{node.name}={node.number("frames_sent") - sent}', end=' ')
+
+
+def main():
+    os.sched_setaffinity(0, {0})
+    what, arguments = sys.argv[1], sys.argv[2:]
+    if what == 'load':
+        load(arguments[0], float(arguments[1]), int(arguments[2]), arguments[3:])
+    elif what == 'settled':
+        nodes = [Node(name) for name in arguments[1:]]
+        print(settle(time.monotonic(), float(arguments[0]), nodes[0], nodes[1:]))
+    elif what == 'resync':
+        resync(arguments)
+    elif what == 'live':
+        live(arguments[0], int(arguments[1]), arguments[2:])
+    elif what == 'idle':
+        idle(float(arguments[0]), arguments[1:])
+
+
+main()

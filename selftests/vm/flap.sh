@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Three nodes, of which one or all are in trouble while connections open and close at full speed: a link that flaps, a backup
+# that hears nothing for longer than the primary remembers, a backup that restarts with nothing, a primary that restarts.
+# Each time all tables are equal afterwards, without anybody doing anything.
+#
+#   client ── fw1 (primary), fw2, fw3 (backups) ── a sink in wan that nobody is
+#
+# time: 180
+
+. ./lib.sh
+. ./churn.bash
+
+LOAD_SECONDS=4 DEAF_SECONDS=2
+
+# under_load PORT COMMAND...: runs COMMAND while the load is on, and waits until all backups have everything.
+under_load() {
+	local port=$1 load
+	shift
+	churn load "$SINK" $LOAD_SECONDS "$port" fw1 fw2 fw3 >"$TEMPORARY/load" &
+	load=$!
+	sleep 0.5
+	"$@"
+	wait $load
+	measure cat "$TEMPORARY/load"
+}
+
+# healed WHAT: the points that follow each trouble.
+healed() {
+	check "$1: everybody has everything ${measured[settled_ms]} ms after the load" within "${measured[settled_ms]}" 10000
+	check "$1: the tables are equal, and were when it was said" equal_since_measured fw1 fw2 fw3
+}
+
+# The cable of fw2 is pulled and plugged, at either end.
+flaps() {
+	for _ in 1 2 3; do
+		ip -n switches link set sync.fw2 down
+		sleep 0.2
+		ip -n switches link set sync.fw2 up
+		sleep 0.1
+	done
+	ip -n fw2 link set sync down
+	sleep 0.2
+	ip -n fw2 link set sync up
+}
+
+# Nothing reaches fw2 any more, for some time.
+goes_deaf() {
+	on switches tc qdisc replace dev sync.fw2 root netem loss 100%
+	sleep $DEAF_SECONDS
+	on switches tc qdisc delete dev sync.fw2 root
+}
+
+# fw3 boots: another namespace with an empty table.
+reboots() {
+	ip netns delete fw3
+	ip netns add fw3
+	on fw3 sh -c "$(settings ipv6/conf/all/accept_dad=0 ipv6/conf/default/accept_dad=0 ipv4/ip_forward=1)"
+	# The old cable goes with the namespace, but not at once.
+	wait_until eval '! ip -n switches link show sync.fw3 2>/dev/null'
+	later fw3 link set lo up
+	plug fw3 sync sync $SYNC.3/24
+	flush switches fw3
+	ruleset fw3
+	on fw3 sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600
+	knob fw3 syncdev sync
+}
+
+# fw1 is another primary, which knows nothing of what was before but its table; the others lose their memory too.
+all_restart() {
+	modprobe -r ct_sync
+	modprobe ct_sync
+	knob fw1 syncdev sync
+	knob fw1 state 1
+	knob fw2 syncdev sync
+	knob fw3 syncdev sync
+}
+
+# The primary alone loses its memory, as its syncdev goes and comes.
+primary_restarts() {
+	knob fw1 syncdev ''
+	sleep 0.3
+	knob fw1 syncdev sync
+}
+
+topology 3
+TEMPORARY=$(mktemp -d)
+start_churn
+modprobe sch_netem || skip "no netem"
+check "ct_sync starts" start_ct_sync
+for node in $FIREWALLS; do knob "$node" backlog 64; done
+check "all are synced" wait_until eval 'is fw2 synced 1 && is fw3 synced 1'
+
+under_load 1001 flaps
+healed "a link that flaps"
+under_load 1002 goes_deaf
+healed "a backup that hears nothing for $DEAF_SECONDS s"
+check "the gap was beyond the backlog" at_least fw2 gaps_gone 1
+under_load 1003 reboots
+healed "a backup that boots"
+under_load 1004 primary_restarts
+healed "a primary that restarts"
+under_load 1005 all_restart
+healed "nodes that all restart"
+finish
