@@ -23,20 +23,17 @@
 #include "status.h"
 #include "timeout.h"
 #include "tuple.h"
+#include "window.h"
 
 /* How often an insertion is tried: an entry that dies is unlinked within microseconds. */
 #define INSERT_ATTEMPTS	3
 
 /*
- * The windows of a copy are always old, and old windows make valid packets
- * INVALID. So they are zeroed, which makes tcp_in_window() learn them anew, and
- * the direction is liberal for a while: a retransmission that the peer already
- * has would otherwise teach a wrong window for good. ct_sync_end_grace_all()
- * ends that, where the primary's own entry was strict.
+ * The windows of a copy are always old, except in SYN_SENT. Where the primary's
+ * own entry is strict, this one is liberal for a while: see window.h.
  */
 static void write_tcp(struct nf_conn *ct, const struct ct_sync_entry *entry)
 {
-	bool exact = entry->has & CT_SYNC_HAS_TCP_WINDOW;
 	struct ip_ct_tcp *tcp = &ct->proto.tcp;
 	int dir;
 
@@ -47,16 +44,14 @@ static void write_tcp(struct nf_conn *ct, const struct ct_sync_entry *entry)
 
 		seen->td_scale = entry->tcp_scale[dir];
 		seen->flags = entry->tcp_flags[dir];
-		seen->td_end = exact ? entry->tcp_window[dir].end : 0;
-		seen->td_maxend = exact ? entry->tcp_window[dir].max_end : 0;
-		seen->td_maxwin = exact ? entry->tcp_window[dir].max_window : 0;
-		seen->td_maxack = exact ? entry->tcp_window[dir].max_ack : 0;
-		if (seen->flags & IP_CT_TCP_FLAG_BE_LIBERAL) {
-			clear_bit(CT_SYNC_GRACE_BIT + dir, &ct->status);
-		} else {
-			seen->flags |= IP_CT_TCP_FLAG_BE_LIBERAL;
-			set_bit(CT_SYNC_GRACE_BIT + dir, &ct->status);
-		}
+		clear_bit(CT_SYNC_GRACE_BIT + dir, &ct->status);
+		ct_sync_window_forget(ct, dir);
+		if (!(entry->has & CT_SYNC_HAS_TCP_WINDOW))
+			continue;
+		seen->td_end = entry->tcp_window[dir].end;
+		seen->td_maxend = entry->tcp_window[dir].max_end;
+		seen->td_maxwin = entry->tcp_window[dir].max_window;
+		seen->td_maxack = entry->tcp_window[dir].max_ack;
 	}
 	tcp->retrans = 0;
 	spin_unlock_bh(&ct->lock);
