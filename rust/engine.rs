@@ -33,6 +33,9 @@ const QUEUE_LEN_MAX: usize = 4096;
 const QUEUE_LEN_MIN: usize = 512;
 /// Keys on all CPUs together, as long as each has the fewest: 4 MiB.
 const QUEUE_LEN_SUM: usize = 65_536;
+/// Between two looks for connections whose TCP windows are known by now: a pass over the table
+/// takes a tenth of a second for a million entries.
+const GRACE_AGAIN_NS: u64 = 5 * NS_PER_S;
 /// Bytes of the IP and UDP headers in front of a frame.
 const OVERHEAD_V4: u32 = 28;
 const OVERHEAD_V6: u32 = 48;
@@ -302,6 +305,16 @@ impl Engine {
     /// end by now.
     pub(crate) fn clear_grace(&self, end: Time) -> bool {
         self.grace_end.cmpxchg(end.0, 0, Full).is_ok()
+    }
+
+    /// Gives the connections whose windows are not known at the end of the grace another one.
+    pub(crate) fn extend_grace(&self, now: Time) {
+        let end = now.after(self.grace_ns.load(Relaxed).max(GRACE_AGAIN_NS));
+        // Not if there was another takeover by now; a demotion comes before or sees it.
+        let _ = self.grace_end.cmpxchg(0, end.0, Full);
+        if !self.is_primary() {
+            let _ = self.clear_grace(end);
+        }
     }
 
     /// Notes until when the sender sleeps.

@@ -212,7 +212,8 @@ impl Instance {
         let ends = control.closed || control.settings.syncdev.is_empty();
         if ends || control.role == Role::Primary {
             self.table().unpin_all();
-            self.table().end_grace_all();
+            // What is left stays liberal.
+            let _ = self.table().end_grace_all();
         }
         log::info!("{}: replication stopped\n", name.as_str());
     }
@@ -305,10 +306,8 @@ impl Instance {
         match (&control.running, role) {
             (Some(running), Role::Primary) => running.engine.promote(),
             (Some(running), Role::Backup) => running.engine.demote(),
-            (None, Role::Primary) => {
-                self.table().unpin_all();
-                self.table().end_grace_all();
-            }
+            // Nobody would end the grace; windows that are not known yet stay unchecked.
+            (None, Role::Primary) => self.table().unpin_all(),
             (None, Role::Backup) => {}
         }
         log::info!("now {}\n", show::role_name(role));

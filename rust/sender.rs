@@ -111,8 +111,11 @@ impl Sender {
         let Some(end) = self.engine.grace_end() else {
             return;
         };
-        if end <= thread::now() && self.engine.clear_grace(end) {
-            self.engine.table.end_grace_all();
+        if end <= thread::now()
+            && self.engine.clear_grace(end)
+            && self.engine.table.end_grace_all() > 0
+        {
+            self.engine.extend_grace(thread::now());
         }
     }
 

@@ -16,6 +16,7 @@
 #include <net/netfilter/nf_conntrack_labels.h>
 #include <net/netfilter/nf_conntrack_seqadj.h>
 #include <net/netfilter/nf_conntrack_synproxy.h>
+#include <net/netfilter/nf_conntrack_timeout.h>
 #include <net/netfilter/nf_conntrack_timestamp.h>
 #include <net/netfilter/nf_nat.h>
 
@@ -23,20 +24,21 @@
 #include "status.h"
 #include "timeout.h"
 #include "tuple.h"
+#include "window.h"
+
+/* As in nf_conntrack_pptp.c, in jiffies. */
+#define PPTP_GRE_TIMEOUT	(10 * 60 * HZ)
+#define PPTP_GRE_STREAM_TIMEOUT	(5 * 60 * 60 * HZ)
 
 /* How often an insertion is tried: an entry that dies is unlinked within microseconds. */
 #define INSERT_ATTEMPTS	3
 
 /*
- * The windows of a copy are always old, and old windows make valid packets
- * INVALID. So they are zeroed, which makes tcp_in_window() learn them anew, and
- * the direction is liberal for a while: a retransmission that the peer already
- * has would otherwise teach a wrong window for good. ct_sync_end_grace_all()
- * ends that, where the primary's own entry was strict.
+ * The windows of a copy are always old, except in SYN_SENT. Where the primary's
+ * own entry is strict, this one is liberal for a while: see window.h.
  */
 static void write_tcp(struct nf_conn *ct, const struct ct_sync_entry *entry)
 {
-	bool exact = entry->has & CT_SYNC_HAS_TCP_WINDOW;
 	struct ip_ct_tcp *tcp = &ct->proto.tcp;
 	int dir;
 
@@ -47,16 +49,14 @@ static void write_tcp(struct nf_conn *ct, const struct ct_sync_entry *entry)
 
 		seen->td_scale = entry->tcp_scale[dir];
 		seen->flags = entry->tcp_flags[dir];
-		seen->td_end = exact ? entry->tcp_window[dir].end : 0;
-		seen->td_maxend = exact ? entry->tcp_window[dir].max_end : 0;
-		seen->td_maxwin = exact ? entry->tcp_window[dir].max_window : 0;
-		seen->td_maxack = exact ? entry->tcp_window[dir].max_ack : 0;
-		if (seen->flags & IP_CT_TCP_FLAG_BE_LIBERAL) {
-			clear_bit(CT_SYNC_GRACE_BIT + dir, &ct->status);
-		} else {
-			seen->flags |= IP_CT_TCP_FLAG_BE_LIBERAL;
-			set_bit(CT_SYNC_GRACE_BIT + dir, &ct->status);
-		}
+		clear_bit(CT_SYNC_GRACE_BIT + dir, &ct->status);
+		ct_sync_window_forget(ct, dir);
+		if (!(entry->has & CT_SYNC_HAS_TCP_WINDOW))
+			continue;
+		seen->td_end = entry->tcp_window[dir].end;
+		seen->td_maxend = entry->tcp_window[dir].max_end;
+		seen->td_maxwin = entry->tcp_window[dir].max_window;
+		seen->td_maxack = entry->tcp_window[dir].max_ack;
 	}
 	tcp->retrans = 0;
 	spin_unlock_bh(&ct->lock);
@@ -69,7 +69,29 @@ static void write_sctp(struct nf_conn *ct, const struct ct_sync_entry *entry)
 	ct->proto.sctp.state = entry->state;
 	ct->proto.sctp.vtag[0] = htonl(entry->sctp_vtag[0]);
 	ct->proto.sctp.vtag[1] = htonl(entry->sctp_vtag[1]);
+	/*
+	 * While an association is set up, the client may repeat its INIT, and the
+	 * server's next INIT ACK then has another tag. COOKIE ACK ends that.
+	 */
+	ct->proto.sctp.init[IP_CT_DIR_ORIGINAL] = entry->state < SCTP_CONNTRACK_ESTABLISHED;
 	spin_unlock_bh(&ct->lock);
+#endif
+}
+
+/*
+ * What the tracker of GRE sets at the first packet of a flow and obeys from
+ * then on. Keys are tracked for PPTP only, whose helper then sets its own.
+ */
+static void write_gre(struct nf_conn *ct, const struct ct_sync_entry *entry)
+{
+#ifdef CONFIG_NF_CT_PROTO_GRE
+	bool pptp = entry->key.original.src_port || entry->key.original.dst_port;
+	const unsigned int *timeouts = nf_ct_timeout_lookup(ct);
+
+	if (!timeouts)
+		timeouts = nf_gre_pernet(nf_ct_net(ct))->timeouts;
+	ct->proto.gre.timeout = pptp ? PPTP_GRE_TIMEOUT : timeouts[GRE_CT_UNREPLIED];
+	ct->proto.gre.stream_timeout = pptp ? PPTP_GRE_STREAM_TIMEOUT : timeouts[GRE_CT_REPLIED];
 #endif
 }
 
@@ -213,6 +235,8 @@ static int insert(struct net *net, const struct ct_sync_entry *entry, u8 mark)
 	}
 	ct->status |= IPS_CONFIRMED;
 	memset(&ct->proto, 0, sizeof(ct->proto));
+	if (entry->key.protocol == IPPROTO_GRE)
+		write_gre(ct, entry);
 	write_state(ct, entry, mark);
 	tstamp = nf_conn_tstamp_find(ct);
 	if (tstamp)

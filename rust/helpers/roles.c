@@ -13,6 +13,7 @@
 #include "ct_sync.h"
 #include "status.h"
 #include "timeout.h"
+#include "window.h"
 
 static unsigned int tcp_timeout(const struct nf_conn *ct, const unsigned int *policy)
 {
@@ -41,12 +42,11 @@ static unsigned int sctp_timeout(const struct nf_conn *ct, const unsigned int *p
 #endif
 
 #ifdef CONFIG_NF_CT_PROTO_GRE
-static unsigned int gre_timeout(const struct nf_conn *ct, const unsigned int *policy)
+/* The tracker keeps them in the entry; a copy has them from its insertion. */
+static unsigned int gre_timeout(const struct nf_conn *ct)
 {
-	const unsigned int *timeouts = policy ?: nf_gre_pernet(nf_ct_net(ct))->timeouts;
-
-	return timeouts[test_bit(IPS_SEEN_REPLY_BIT, &ct->status) ?
-			GRE_CT_REPLIED : GRE_CT_UNREPLIED];
+	return test_bit(IPS_SEEN_REPLY_BIT, &ct->status) ? ct->proto.gre.stream_timeout :
+							   ct->proto.gre.timeout;
 }
 #endif
 
@@ -67,7 +67,7 @@ static unsigned int protocol_timeout(const struct nf_conn *ct)
 #endif
 #ifdef CONFIG_NF_CT_PROTO_GRE
 	case IPPROTO_GRE:
-		return gre_timeout(ct, policy);
+		return gre_timeout(ct);
 #endif
 	case IPPROTO_ICMP:
 		return policy ? *policy : nf_icmp_pernet(net)->timeout;
@@ -120,18 +120,36 @@ u32 ct_sync_sweep(struct net *net, u8 mark)
 	return run_pass(net, sweep_one, mark);
 }
 
+static void forget_windows(struct nf_conn *ct)
+{
+	int dir;
+
+	spin_lock_bh(&ct->lock);
+	for (dir = 0; dir < IP_CT_DIR_MAX && !ct_sync_window_is_exact(ct); dir++)
+		ct_sync_window_forget(ct, dir);
+	spin_unlock_bh(&ct->lock);
+}
+
 static int pin_one(struct nf_conn *ct, void *data)
 {
 	struct pass *pass = data;
 
-	if (!test_bit(CT_SYNC_SHARED_BIT, &ct->status) || ct_sync_is_fixed(ct))
+	if (!test_bit(CT_SYNC_SHARED_BIT, &ct->status))
+		return 0;
+	if (nf_ct_protonum(ct) == IPPROTO_TCP)
+		forget_windows(ct);
+	if (ct_sync_is_fixed(ct))
 		return 0;
 	ct_sync_pin(ct);
 	pass->changed++;
 	return 0;
 }
 
-/* A primary that becomes a backup: shared entries wait for the new primary's word. */
+/*
+ * A primary that becomes a backup: shared entries wait for the new primary's
+ * word. Their windows are out of date from now on, and this node may become
+ * primary again before it was told of each.
+ */
 u32 ct_sync_pin_all(struct net *net)
 {
 	return run_pass(net, pin_one, 0);
@@ -156,24 +174,40 @@ u32 ct_sync_unpin_all(struct net *net)
 	return run_pass(net, unpin_one, 0);
 }
 
+static void end_grace(struct nf_conn *ct)
+{
+	int dir;
+
+	for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
+		if (test_and_clear_bit(CT_SYNC_GRACE_BIT + dir, &ct->status))
+			ct->proto.tcp.seen[dir].flags &= ~IP_CT_TCP_FLAG_BE_LIBERAL;
+}
+
 static int end_grace_one(struct nf_conn *ct, void *data)
 {
 	struct pass *pass = data;
-	int dir;
+	bool learnt;
 
 	if (nf_ct_protonum(ct) != IPPROTO_TCP ||
 	    !(READ_ONCE(ct->status) & CT_SYNC_GRACE_MASK))
 		return 0;
 	spin_lock_bh(&ct->lock);
-	for (dir = 0; dir < IP_CT_DIR_MAX; dir++)
-		if (test_and_clear_bit(CT_SYNC_GRACE_BIT + dir, &ct->status))
-			ct->proto.tcp.seen[dir].flags &= ~IP_CT_TCP_FLAG_BE_LIBERAL;
+	learnt = ct_sync_windows_are_learnt(ct);
+	if (learnt)
+		end_grace(ct);
 	spin_unlock_bh(&ct->lock);
-	pass->changed++;
+	if (!learnt) {
+		forget_windows(ct);
+		pass->changed++;
+	}
 	return 0;
 }
 
-/* Tracks strictly again what was liberal only because of the takeover. */
+/*
+ * Tracks strictly again what was liberal only because of the takeover, where
+ * the windows are known by now; returns how many entries are left. What one
+ * side alone has taught these is forgotten, since it may be wrong.
+ */
 u32 ct_sync_end_grace_all(struct net *net)
 {
 	return run_pass(net, end_grace_one, 0);

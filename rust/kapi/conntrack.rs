@@ -269,10 +269,11 @@ impl Conntrack {
         unsafe { ct_sync_unpin_all(self.0.as_ptr()) };
     }
 
-    /// Has TCP windows tracked strictly again after a takeover.
-    pub(crate) fn end_grace_all(self) {
+    /// Has TCP windows tracked strictly again after a takeover, where they are known by now.
+    /// Returns of how many connections they are not.
+    pub(crate) fn end_grace_all(self) -> u32 {
         // SAFETY: By the invariant of `Net`.
-        unsafe { ct_sync_end_grace_all(self.0.as_ptr()) };
+        unsafe { ct_sync_end_grace_all(self.0.as_ptr()) }
     }
 
     /// Clears the marks and dirty bits that an earlier run has left; to be called before events

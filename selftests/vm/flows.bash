@@ -30,3 +30,25 @@ flows() {
 		flow "$command" "$name" || return
 	done
 }
+
+# Starts the process that plays TCP connections with crafted segments, see segments.py; `flow` speaks to it then.
+start_segments() {
+	coproc SEGMENTS { exec python3 ./segments.py; }
+	exec {flows_in}>&"${SEGMENTS[1]}" {flows_out}<&"${SEGMENTS[0]}"
+}
+
+# Has the client and the server drop what arrives, so that only crafted packets answer crafted packets.
+quiet_nodes() {
+	local node
+	for node in client server; do
+		on "$node" nft -f - <<-'EOR'
+			table inet quiet {
+				chain input {
+					type filter hook input priority -300;
+					icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+					iifname != lo drop
+				}
+			}
+		EOR
+	done
+}

@@ -3,7 +3,7 @@
 #
 # time: 180
 #
-# Source and destination NAT, both at once, masquerade and port ranges, in IPv4 and IPv6: the backup has the same entries,
+# Source and destination NAT, both at once, hairpin, masquerade and port ranges, in IPv4 and IPv6: the backup has the same entries,
 # and the flows pass through it after a takeover. A redirected flow ends on the node: it is not replicated.
 #
 #   client ── fw1, fw2 ── server
@@ -21,6 +21,7 @@ ruleset() {
 				iifname wan ip daddr $WAN.1 tcp dport { 8001, 8002 } dnat to $CLIENT:7
 				iifname wan ip daddr $WAN.1 udp dport 8001 dnat to $CLIENT:7
 				iifname lan tcp dport 8003 redirect to :9
+				iifname lan ip daddr $WAN.1 tcp dport 8004 dnat to $CLIENT:7
 			}
 			chain postrouting {
 				type nat hook postrouting priority srcnat;
@@ -28,7 +29,7 @@ ruleset() {
 				oifname wan tcp sport 2002 snat to $WAN.1:3000-3010
 				oifname wan tcp sport 2003 masquerade
 				oifname wan udp sport 2001 snat to $WAN.1:3000-3010
-				oifname lan tcp sport 8102 snat to $LAN.1
+				oifname lan tcp sport { 8102, 8104 } snat to $LAN.1
 			}
 		}
 		table ip6 nat {
@@ -37,6 +38,7 @@ ruleset() {
 				iifname wan ip6 daddr $WAN6:1 tcp dport { 8001, 8002 } dnat to [$CLIENT6]:7
 				iifname wan ip6 daddr $WAN6:1 udp dport 8001 dnat to [$CLIENT6]:7
 				iifname lan tcp dport 8003 redirect to :9
+				iifname lan ip6 daddr $WAN6:1 tcp dport 8004 dnat to [$CLIENT6]:7
 			}
 			chain postrouting {
 				type nat hook postrouting priority srcnat;
@@ -44,7 +46,7 @@ ruleset() {
 				oifname wan tcp sport 2002 snat to [$WAN6:1]:3000-3010
 				oifname wan tcp sport 2003 masquerade
 				oifname wan udp sport 2001 snat to [$WAN6:1]:3000-3010
-				oifname lan tcp sport 8102 snat to $LAN6:1
+				oifname lan tcp sport { 8102, 8104 } snat to $LAN6:1
 			}
 		}
 		table inet filter {
@@ -66,6 +68,7 @@ open_kind() {
 	masquerade) flow open masquerade4 client tcp $SERVER 7 2003 && flow open masquerade6 client tcp $SERVER6 7 2003 ;;
 	dnat) flow open dnat4 server tcp $WAN.1 8001 8101 && flow open dnat6 server tcp $WAN6:1 8001 8101 ;;
 	both) flow open both4 server tcp $WAN.1 8002 8102 && flow open both6 server tcp $WAN6:1 8002 8102 ;;
+	hairpin) flow open hairpin4 client tcp $WAN.1 8004 8104 && flow open hairpin6 client tcp $WAN6:1 8004 8104 ;;
 	udp-snat) flow open udp-snat4 client udp $SERVER 7 2001 && flow open udp-snat6 client udp $SERVER6 7 2001 ;;
 	udp-dnat) flow open udp-dnat4 server udp $WAN.1 8001 8101 && flow open udp-dnat6 server udp $WAN6:1 8001 8101 ;;
 	esac && echo_kind "$1"
@@ -80,6 +83,7 @@ declare -A REPLY=(
 	[masquerade]="src=SERVER dst=WAN sport=7 dport=2003"
 	[dnat]="src=CLIENT dst=SERVER sport=7 dport=8101"
 	[both]="src=CLIENT dst=LAN sport=7 dport=8102"
+	[hairpin]="src=CLIENT dst=LAN sport=7 dport=8104"
 	[udp-snat]="src=SERVER dst=WAN sport=7 dport=30(0[0-9]|10)"
 	[udp-dnat]="src=CLIENT dst=SERVER sport=7 dport=8101"
 )
@@ -96,7 +100,7 @@ replicated() {
 # same_but_redirected: whether the tables are equal, if what ends on fw1 is left out.
 same_but_redirected() { diff -U0 <(table fw1 | grep -v dport=8003) <(table fw2); }
 
-KINDS='snat range masquerade dnat both udp-snat udp-dnat'
+KINDS='snat range masquerade dnat both hairpin udp-snat udp-dnat'
 
 topology
 # Masquerade takes the virtual address when the node has no other, and its entries die with that address.
@@ -121,6 +125,22 @@ done
 check "redirected flows are on the primary" has fw1 "sport=2004 dport=8003"
 check "the tables are equal but for them" wait_until same_but_redirected
 check "NAT was the primary's own" is fw2 entries_nat_diverged 0
+
+# remark KIND: sets the mark of the flows of a kind, on the primary.
+remark() {
+	on fw1 conntrack -U -p tcp --orig-port-src "$1" --mark 5 >/dev/null 2>&1
+	on fw1 conntrack -U -f ipv6 -p tcp --orig-port-src "$1" --mark 5 >/dev/null 2>&1
+}
+
+# both_marked PORT: whether the backup's flows from a port, of both families, have the mark.
+both_marked() { has fw2 "ipv4 .*sport=$1 .*mark=5" && has fw2 "ipv6 .*sport=$1 .*mark=5"; }
+
+inserted=$(value fw2 entries_inserted)
+for port in 2001 2003 8101 8102; do
+	remark $port
+	check "an entry with NAT is updated: port $port" wait_until both_marked $port
+done
+check "it was an update each time" is fw2 entries_inserted "$inserted"
 
 knob fw1 state 0
 takeover fw2

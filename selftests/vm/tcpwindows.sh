@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# time: 120
+#
+# TCP windows across takeovers, with crafted segments and strict firewalls: downloads, uploads, what is half open and half
+# closed, large windows, a retransmission that comes first; after the grace what is outside of the window is refused again.
+#
+#   client ── fw1, fw2 ── server
+
+. ./lib.sh
+. ./flows.bash
+
+# Beyond every window but the largest, and beyond that one too.
+FAR=$((1 << 28)) FARTHER=1500000000
+OPEN='>S,<SA,>A'
+
+# change FROM TO: moves role and addresses, as keepalived does.
+change() {
+	knob "$1" state 0
+	takeover "$2"
+	knob "$2" state 1
+}
+
+# play NAME SCRIPT...: plays scripts side by side, see segments.py.
+play() {
+	local name words=''
+	while [ $# -gt 0 ]; do
+		name=$1
+		words+=" $name:${2// /_}"
+		shift 2
+	done
+	# shellcheck disable=SC2086 # a list of words
+	flow play $words
+}
+
+topology
+quiet_nodes
+start_segments
+for node in $FIREWALLS; do
+	on "$node" sh -c "$(settings netfilter/nf_conntrack_tcp_be_liberal=0 netfilter/nf_conntrack_tcp_loose=0 \
+		netfilter/nf_conntrack_tcp_timeout_close=600)"
+done
+check "ct_sync starts" start_ct_sync
+check "connections open" play \
+	download "$OPEN,>A len=100,<A len=1400,<A len=1400,>A" download6 "$OPEN,>A len=100,<A len=1400,<A len=1400,>A" \
+	upload "$OPEN,<A,>A len=1400,>A len=1400,<A" upload6 "$OPEN,<A,>A len=1400,>A len=1400,<A" \
+	idle "$OPEN" half "$OPEN,>FA,<A,<A len=1400" served "$OPEN,<FA,>A,>A len=1400" \
+	unanswered '>S' unanswered6 '>S' halfway '>S,<SA' halfway6 '>S,<SA' \
+	reset "$OPEN,>A len=100,<A len=100" refused "$OPEN,>A len=100,<A len=100" \
+	big "$OPEN,>A len=100,<A len=1400,>A" big6 "$OPEN,>A len=100,<A len=1400,>A" \
+	holes "$OPEN,<A len=1400,<A len=1400,>A ack-1400,<A len=1400,>A ack-2800 sack=1400:2800" \
+	hang "$OPEN,<A,>A len=1400,>A len=1400,<A" hang6 "$OPEN,<A,>A len=1400,>A len=1400,<A" quiet "$OPEN" \
+	reopened "$OPEN,>RA" reopened6 "$OPEN,<R" stale "$OPEN,<A len=1400,>A" unacknowledged "$OPEN,>A len=100"
+check "what is outside of a window is refused" play idle ">A seq+$FAR len=10 old !" upload "<A seq+$FAR len=10 old !" \
+	big6 "<A seq+$FARTHER len=10 old !" download "<A ack+$FAR !"
+check "what is inside of a large one passes" play big "<A seq+100000000 len=1000,>A" big6 "<A seq+100000000 len=1000,>A"
+# Every entry is sent as it is now; of the acknowledgement that follows there is no event.
+on fw1 conntrack -U -p tcp --mark 1 >/dev/null 2>&1
+check "the tables are equal" wait_until same_tables
+check "a last segment is acknowledged" play unacknowledged '<A'
+
+change fw1 fw2
+check "a connection passes before it is idle" play unacknowledged '>A'
+check "it may be idle as long as any" flow lasts unacknowledged fw2 400000
+check "connections go on after a takeover" play \
+	download '<A len=1400,>A,<A len=1400,<A len=1400,>A' download6 '<A len=1400,>A,<A len=1400,<A len=1400,>A' \
+	upload '>A len=1400,<A,>A len=1400,<A' upload6 '>A len=1400,<A,>A len=1400,<A' \
+	half '<A len=1400,>A,<FA,>A' served '>A len=1400,<A,>FA,<A' \
+	unanswered '<SA,>A,>A len=10,<A' unanswered6 '<SA,>A,>A len=10,<A' halfway '>A,>A len=10,<A' halfway6 '<SA seq-1 old,>A,<A len=10,>A' \
+	reset '>RA' refused '<R' big '<A seq+100000000 len=1000,>A' big6 '>A,<A seq+100000000 len=1000,>A' \
+	holes '>A ack-2800 sack=1400:2800,<A seq-2800 len=1400 old,>A' \
+	hang '>A seq-2800 len=1400 old,<A,>A len=1400,<A' hang6 '>A seq-2800 len=1400 old,<A,>A len=1400,<A' \
+	reopened '>S seq+100000,<SA seq+100000,>A,>A len=10,<A' reopened6 '>S seq+100000,<SA seq+100000,>A,>A len=10,<A'
+check "windows are not checked during the grace" play idle ">A seq+$FAR len=10 old"
+check "the first firewall is in step" wait_until is fw1 synced 1
+check "the tables are equal again" wait_until same_tables fw2 fw1
+
+knob fw1 tcp_grace 1
+change fw2 fw1
+check "connections go on after another" play \
+	download '<A len=1400,>A' download6 '<A len=1400,>A' upload '<A,>A len=1400,<A' upload6 '<A,>A len=1400,<A' \
+	unanswered '>A len=10,<A' halfway6 '<A len=10,>A' big '>A,<A seq+100000000 len=1000,>A' big6 '<A seq+100000000 len=1000,>A' \
+	holes '<A len=1400,>A' hang '>A seq-1400 len=1400 old,<A' hang6 '>A seq-1400 len=1400 old,<A' stale '>A len=10,<A'
+# Whether windows are checked, a moment after both sides have taught them.
+refused_again() {
+	play download '<A len=10,>A' download6 '<A len=10,>A' upload '>A len=10,<A' upload6 '>A len=10,<A' unanswered '>A len=10,<A' \
+		big '<A len=10,>A' big6 '<A len=10,>A' holes '<A len=10,>A' &&
+		play download "<A seq+$FAR len=10 old !" download6 "<A ack+$FAR !" upload "<A seq+$FAR len=10 old !" \
+			upload6 ">A seq+$FAR len=10 old !" unanswered ">A seq+$FAR len=10 old !" big "<A seq+$FARTHER len=10 old !" \
+			big6 "<A seq+$FARTHER len=10 old !" holes "<A ack+$FAR !"
+}
+WAIT_SECONDS=30
+check "what is outside of a window is refused again after the grace" wait_until refused_again
+WAIT_SECONDS=10
+check "what is inside passes" play \
+	download '<A len=1400,>A' download6 '<A len=1400,>A' upload '>A len=1400,<A' upload6 '>A len=1400,<A' \
+	unanswered '>A len=10,<A' halfway6 '<A len=10,>A' big '<A seq+100000000 len=1000,>A' big6 '<A seq+100000000 len=1000,>A' \
+	holes '<A len=1400,>A' quiet '>A len=10,<A len=10,>A'
+check "a connection whose windows are not known does not hang" play hang '<A,>A len=1400,<A,>A len=1400,<A' \
+	hang6 '<A,>A len=1400,<A,>A len=1400,<A'
+check "one that wakes by a retransmission does not" play stale '<A seq-1400 len=1400 old,>A,<A len=1400,>A'
+
+# It becomes primary again without a word of what happened meanwhile.
+ip -n switches link set sync.fw1 down
+change fw1 fw2
+check "a download goes on elsewhere" play stale \
+	'<A seq+100000 len=100,>A,<A seq+100000 len=100,>A,<A seq+100000 len=100,>A,<A seq+100000 len=100,>A,<A seq+100000 len=100,>A'
+knob fw2 state 0
+takeover fw1
+knob fw1 state 1
+check "it goes on where its windows are old" play stale '<A len=1400,>A,<A len=1400,>A'
+finish
