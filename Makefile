@@ -5,6 +5,7 @@
 #   make KDIR=/path       build against a kernel tree that has its Rust metadata, with this machine's tools
 #   make check            all tests; TEST=name for some, KVER= as above
 #   make check-long       the tests that take minutes each
+#   make check-debug      the tests of check that run in machines, with a kernel that watches memory, locks and RCU; TEST=, KVER=
 #   make sim              simulate clusters of the protocol core: SEEDS=n, SEED=s, NODES=n
 #   make fuzz             give nodes damaged frames: SECONDS=n, FROM=run, RUN=run
 #   make mutants          break one rule of the protocol at a time; the host tests have to notice
@@ -45,6 +46,9 @@ check:
 check-long:
 	@scripts/check $(if $(KVER),--kver $(KVER)) --long $(TEST)
 
+check-debug:
+	@scripts/check --kver $(KVER)debug $(TEST)
+
 lint:
 	@scripts/lint
 
@@ -66,4 +70,4 @@ clean:
 clean-cache: clean
 	scripts/clean-cache
 
-.PHONY: all module install modules_install check check-long lint sim fuzz mutants demo clean clean-cache
+.PHONY: all module install modules_install check check-long check-debug lint sim fuzz mutants demo clean clean-cache

@@ -88,3 +88,25 @@ remove_tree() {
 		unshare --map-root-user --map-auto rm -rf --one-file-system "$1"
 	fi
 }
+
+# Whether kernel $1 is a debug kernel (make check-debug), which is built here and with clang.
+is_debug() { [[ $1 = *-debug ]]; }
+
+# How many times longer than with the distribution's kernel anything may take with kernel $1.
+slowness() { if is_debug "$1"; then echo 5; else echo 1; fi; }
+
+# enter_for KVER COMMAND...: runs COMMAND inside the build root that has the tools of kernel KVER.
+enter_for() {
+	local root=''
+	! is_debug "$1" || root=$("$SCRIPTS/buildroot" --debug)
+	shift
+	BUILDROOT=$root "$SCRIPTS/enter" "$@"
+}
+
+# kernel_make KVER ARGUMENT...: runs make with the tools of kernel KVER.
+kernel_make() {
+	local kver=$1 tools=(CC=gcc-14 HOSTCC=gcc-14)
+	shift
+	! is_debug "$kver" || tools=(LLVM=-19)
+	enter_for "$kver" make "${tools[@]}" KERNELRELEASE="$kver" "$@"
+}

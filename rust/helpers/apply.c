@@ -149,8 +149,9 @@ static bool has_reply(const struct nf_conn *ct, const struct ct_sync_entry *entr
 /*
  * Gives a new entry the NAT of the primary's. nf_nat decides about tuples that
  * are taken; whatever it decides, only the primary's mapping is accepted.
+ * Returns enum ct_sync_applied: why it cannot be inserted.
  */
-static bool setup_nat(struct nf_conn *ct, const struct ct_sync_entry *entry)
+static int setup_nat(struct nf_conn *ct, const struct ct_sync_entry *entry)
 {
 	struct nf_conntrack_tuple reply, target;
 
@@ -158,13 +159,14 @@ static bool setup_nat(struct nf_conn *ct, const struct ct_sync_entry *entry)
 			    IP_CT_DIR_REPLY, &reply);
 	if (entry->status & IPS_NAT_MASK) {
 		if (!nf_ct_invert_tuple(&target, &reply))
-			return false;
-		if (!nf_ct_nat_ext_add(ct) ||
-		    !setup_nat_side(ct, &target, NF_NAT_MANIP_DST) ||
+			return CT_SYNC_NAT_DIVERGED;
+		if (!nf_ct_nat_ext_add(ct))
+			return CT_SYNC_NO_MEMORY;
+		if (!setup_nat_side(ct, &target, NF_NAT_MANIP_DST) ||
 		    !setup_nat_side(ct, &target, NF_NAT_MANIP_SRC))
-			return false;
+			return CT_SYNC_NAT_DIVERGED;
 	}
-	return has_reply(ct, entry);
+	return has_reply(ct, entry) ? CT_SYNC_INSERTED : CT_SYNC_NAT_DIVERGED;
 }
 
 /* False when there was no memory for what a copy cannot do without. */
@@ -219,19 +221,20 @@ static int insert(struct net *net, const struct ct_sync_entry *entry, u8 mark)
 {
 	struct nf_conn_tstamp *tstamp;
 	struct nf_conn *ct;
-	int err;
+	int applied, err;
 
 	ct = allocate(net, entry);
 	if (IS_ERR(ct))
 		return allocation_failure(net, ct);
 
 	rcu_read_lock();
-	if (!setup_nat(ct, entry) || !add_extensions(ct)) {
-		bool diverged = !has_reply(ct, entry);
-
+	applied = setup_nat(ct, entry);
+	if (applied == CT_SYNC_INSERTED && !add_extensions(ct))
+		applied = CT_SYNC_NO_MEMORY;
+	if (applied != CT_SYNC_INSERTED) {
 		rcu_read_unlock();
 		nf_conntrack_free(ct);
-		return diverged ? CT_SYNC_NAT_DIVERGED : CT_SYNC_NO_MEMORY;
+		return applied;
 	}
 	ct->status |= IPS_CONFIRMED;
 	memset(&ct->proto, 0, sizeof(ct->proto));

@@ -28,7 +28,7 @@ import threading
 import time
 
 # Seconds for a connection to open, and for a word to come back: TCP retransmits once a second after a takeover.
-PATIENCE = 10
+PATIENCE = 10 * int(os.environ.get("SLOWNESS", "1"))
 
 flows = {}
 nodes = {}

@@ -23,7 +23,7 @@ coproc PYTHON { on intruder python3 frames.py sync 224.0.0.254 $PORT "$SEED"; }
 send() {
 	local answer
 	echo "$*" >&"${PYTHON[1]}"
-	read -r -t "$WAIT_SECONDS" answer <&"${PYTHON[0]}" && [ "$answer" = "sent $1" ]
+	read -r -t $((WAIT_SECONDS * SLOWNESS)) answer <&"${PYTHON[0]}" && [ "$answer" = "sent $1" ]
 }
 
 # counted COUNTER CASE [ARGUMENT]: whether the backup counts what the intruder sends under that name, once.

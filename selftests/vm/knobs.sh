@@ -33,7 +33,7 @@ for line in sys.stdin:
 try() {
 	local answer
 	printf '"%s", "%s"\n' "$1" "${2//$'\n'/\\n}" >&"${WRITER[1]}"
-	read -r -t "$WAIT_SECONDS" answer <&"${WRITER[0]}"
+	read -r -t $((WAIT_SECONDS * SLOWNESS)) answer <&"${WRITER[0]}"
 	echo "$answer"
 }
 

@@ -30,7 +30,7 @@ WITHIN=5
 deliver() {
 	local answer
 	echo "$* $WITHIN" >&"${DELIVER[1]}"
-	read -r -t "$WAIT_SECONDS" answer <&"${DELIVER[0]}"
+	read -r -t $((WAIT_SECONDS * SLOWNESS)) answer <&"${DELIVER[0]}"
 	echo "$*: $answer"
 	[ "$answer" = arrived ]
 }

@@ -16,8 +16,9 @@ LAN=10.1.0 WAN=192.0.2 SYNC=10.9.0
 LAN6=2001:db8:1: WAN6=2001:db8:2: SYNC6=fd00:9:
 CLIENT=$LAN.10 SERVER=$WAN.10 CLIENT6=$LAN6:10 SERVER6=$WAN6:10
 
-# Seconds that `wait_until` waits at most.
+# Seconds that `wait_until` waits at most. Everything takes SLOWNESS times longer with the debug kernel.
 WAIT_SECONDS=10
+: "${SLOWNESS:=1}"
 
 points=0 failures=0
 
@@ -62,10 +63,11 @@ finish() {
 
 # wait_until COMMAND...: polls COMMAND until it succeeds; fails with its last output after WAIT_SECONDS.
 wait_until() {
-	local deadline=$((${EPOCHREALTIME/./} + WAIT_SECONDS * 1000000)) output
+	local patience=$((WAIT_SECONDS * SLOWNESS)) output
+	local deadline=$((${EPOCHREALTIME/./} + patience * 1000000))
 	until output=$("$@" 2>&1); do
 		if [ "${EPOCHREALTIME/./}" -ge "$deadline" ]; then
-			echo "still not so after $WAIT_SECONDS s: $*"
+			echo "still not so after $patience s: $*"
 			echo "$output"
 			return 1
 		fi

@@ -63,7 +63,7 @@ for node in fw1 fw2; do ip -n $node link set sync mtu 576; done
 
 check "ct_sync starts" starts
 check "the sender gets stuck and the ring fills" stall
-check "the primary answers all the same" timeout 10 ip netns exec fw1 cat /proc/net/ct_sync
+check "the primary answers all the same" timeout $((10 * SLOWNESS)) ip netns exec fw1 cat /proc/net/ct_sync
 on fw1 tc qdisc delete dev sync root
 WAIT_SECONDS=60
 check "the backup is synced again" wait_until is fw2 synced 1
@@ -73,7 +73,7 @@ on fw1 conntrack -F 2>/dev/null
 check "no end is lost" wait_until hasnt fw2 "dst=$SINK "
 
 check "the sender gets stuck again" stall
-check "the module unloads" timeout 20 modprobe -r ct_sync
+check "the module unloads" timeout $((20 * SLOWNESS)) modprobe -r ct_sync
 on fw1 tc qdisc delete dev sync root
 on fw1 conntrack -F 2>/dev/null
 

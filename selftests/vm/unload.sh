@@ -31,7 +31,7 @@ starts() {
 for round in $(seq $ROUNDS); do
 	check "round $round: the module loads" starts
 	wait_until at_least fw2 frames_received 1 || note "round $round: the nodes have not heard each other"
-	check "round $round: the module unloads" timeout 20 modprobe -r ct_sync
+	check "round $round: the module unloads" timeout $((20 * SLOWNESS)) modprobe -r ct_sync
 done
 jobs -p | xargs kill -9
 wait 2>/dev/null
