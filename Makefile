@@ -8,7 +8,7 @@
 #   make sim              simulate clusters of the protocol core: SEEDS=n, SEED=s, NODES=n
 #   make lint             clippy, rustfmt, layers, SAFETY comments, checkpatch, shellcheck
 #   make demo             a download survives the power-off of the firewall it passes through; TIMES=10 for many power-offs
-#   make install          modules_install and depmod, for the kernel of KDIR
+#   make install          modules_install and depmod, for the kernel of KDIR; INSTALL_MOD_PATH=/path for another root
 #   make clean            remove what was built here; `make clean-cache` removes the caches too
 
 all: module
@@ -26,7 +26,7 @@ module:
 
 install: module
 	$(MAKE) -C $(KDIR) $(KFLAGS) M=$(CURDIR) MO=$(OUT) modules_install
-	depmod -a $(shell $(MAKE) -s -C $(KDIR) kernelrelease)
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $$(cat $(KDIR)/include/config/kernel.release)
 else
 module:
 	@scripts/build $(KVER)
