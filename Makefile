@@ -5,6 +5,7 @@
 #   make KDIR=/path       build against a kernel tree that has its Rust metadata, with this machine's tools
 #   make check            all tests; TEST=name for some, KVER= as above
 #   make check-long       the tests that take minutes each
+#   make kselftests       the kernel's own netfilter selftests with ct_sync and without; TEST=name for some, KVER= as above
 #   make sim              simulate clusters of the protocol core: SEEDS=n, SEED=s, NODES=n
 #   make lint             clippy, rustfmt, layers, SAFETY comments, checkpatch, shellcheck
 #   make demo             a download survives the power-off of the firewall it passes through; TIMES=10 for many power-offs
@@ -43,6 +44,9 @@ check:
 check-long:
 	@scripts/check $(if $(KVER),--kver $(KVER)) --long $(TEST)
 
+kselftests:
+	@scripts/kselftests $(if $(KVER),--kver $(KVER)) $(TEST)
+
 lint:
 	@scripts/lint
 
@@ -58,4 +62,4 @@ clean:
 clean-cache: clean
 	scripts/clean-cache
 
-.PHONY: all module install modules_install check check-long lint sim demo clean clean-cache
+.PHONY: all module install modules_install check check-long kselftests lint sim demo clean clean-cache
