@@ -6,12 +6,13 @@
 #   make check            all tests; TEST=name for some, KVER= as above
 #   make check-long       the tests that take minutes each
 #   make check-debug      the tests of check that run in machines, with a kernel that watches memory, locks and RCU; TEST=, KVER=
+#   make kselftests       the kernel's own netfilter selftests with ct_sync and without; TEST=name for some, KVER= as above
 #   make sim              simulate clusters of the protocol core: SEEDS=n, SEED=s, NODES=n
 #   make fuzz             give nodes damaged frames: SECONDS=n, FROM=run, RUN=run
 #   make mutants          break one rule of the protocol at a time; the host tests have to notice
 #   make lint             clippy, rustfmt, layers, SAFETY comments, checkpatch, shellcheck
 #   make demo             a download survives the power-off of the firewall it passes through; TIMES=10 for many power-offs
-#   make install          modules_install and depmod, for the kernel of KDIR
+#   make install          modules_install and depmod, for the kernel of KDIR; INSTALL_MOD_PATH=/path for another root
 #   make clean            remove what was built here; `make clean-cache` removes the caches too
 
 all: module
@@ -29,7 +30,7 @@ module:
 
 install: module
 	$(MAKE) -C $(KDIR) $(KFLAGS) M=$(CURDIR) MO=$(OUT) modules_install
-	depmod -a $(shell $(MAKE) -s -C $(KDIR) kernelrelease)
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $$(cat $(KDIR)/include/config/kernel.release)
 else
 module:
 	@scripts/build $(KVER)
@@ -48,6 +49,9 @@ check-long:
 
 check-debug:
 	@scripts/check --kver $(KVER)debug $(TEST)
+
+kselftests:
+	@scripts/kselftests $(if $(KVER),--kver $(KVER)) $(TEST)
 
 lint:
 	@scripts/lint
@@ -70,4 +74,4 @@ clean:
 clean-cache: clean
 	scripts/clean-cache
 
-.PHONY: all module install modules_install check check-long check-debug lint sim fuzz mutants demo clean clean-cache
+.PHONY: all module install modules_install check check-long check-debug kselftests lint sim fuzz mutants demo clean clean-cache
