@@ -9,6 +9,7 @@
 #   make kselftests       the kernel's own netfilter selftests with ct_sync and without; TEST=name for some, KVER= as above
 #   make sim              simulate clusters of the protocol core: SEEDS=n, SEED=s, NODES=n
 #   make fuzz             give nodes damaged frames: SECONDS=n, FROM=run, RUN=run
+#   make sanitize         the host tests under the address sanitizer
 #   make mutants          break one rule of the protocol at a time; the host tests have to notice
 #   make lint             clippy, rustfmt, layers, SAFETY comments, checkpatch, shellcheck
 #   make demo             a download survives the power-off of the firewall it passes through; TIMES=10 for many power-offs
@@ -65,6 +66,9 @@ fuzz:
 mutants:
 	@scripts/mutants
 
+sanitize:
+	@scripts/sanitize
+
 demo:
 	@scripts/demo/run $(if $(KVER),--kver $(KVER)) $(if $(TIMES),--times $(TIMES))
 
@@ -74,4 +78,4 @@ clean:
 clean-cache: clean
 	scripts/clean-cache
 
-.PHONY: all module install modules_install check check-long check-debug kselftests lint sim fuzz mutants demo clean clean-cache
+.PHONY: all module install modules_install check check-long check-debug kselftests lint sim fuzz mutants sanitize demo clean clean-cache
