@@ -17,7 +17,10 @@ fn cpu_s() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // Behind the name, which may contain anything, utime and stime are the 12th and 13th field.
     let fields = stat.rsplit(')').next().unwrap_or("").split_whitespace();
-    let ticks = fields.skip(11).take(2).filter_map(|n| n.parse::<f64>().ok());
+    let ticks = fields
+        .skip(11)
+        .take(2)
+        .filter_map(|n| n.parse::<f64>().ok());
     ticks.sum::<f64>() / TICKS_PER_S
 }
 
