@@ -238,7 +238,7 @@ impl Member {
     /// A connection vanishes from the table of this backup.
     pub(super) fn lose(&mut self, key: &Key, now: Time) {
         let now = self.clock.read(now);
-        if self.table.slots.remove(&id(key)).is_some() {
+        if self.table.slots.remove(number(key)).is_some() {
             self.node.note_loss(now);
         }
     }
