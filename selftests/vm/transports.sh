@@ -75,9 +75,11 @@ check "SCTP goes on" play sctpclosed '<INIT_ACK,>COOKIE_ECHO,<COOKIE_ACK,<DATA,>
 check "an INIT that is repeated may be answered with another tag" play sctprepeated \
 	'>INIT,<INIT_ACK tag=77,>COOKIE_ECHO,<COOKIE_ACK,<DATA,>DATA'
 
+check "timeouts are GRE's" wait_until lasts gre 1006
+check "GRE goes on when its timeouts are its own" play gre '<,>,<' gre6 '<,>,<'
 check "timeouts are UDP's" lasts udp 1002 dport=7
 check "timeouts are ICMP's" on fw2 sh -c 'conntrack -L -p icmp 2>/dev/null | awk "\$3 > 900 && \$3 <= 1003 {n++} END {exit n != 2}"'
-check "timeouts are GRE's" lasts gre 1006
+check "timeouts are GRE's then, too" lasts gre 1006
 check "timeouts are those of other protocols" lasts 253 1007
 check "timeouts are SCTP's" lasts sctp 1040 ESTABLISHED
 check "the first firewall is in step" wait_until is fw1 synced 1
