@@ -76,8 +76,14 @@ wait_until() {
 }
 
 # on NODE COMMAND...: runs COMMAND in the node's network. Busybox is one static program: in an emulated machine the dynamic linking
-# of ip(8) takes longer than what most commands do. The same goes for what is called often below.
-on() { busybox nsenter -n"/run/netns/$1" "${@:2}"; }
+# of ip(8) takes longer than what most commands do. Commands are found here, or it would run programs of its own for many names.
+declare -A program
+on() {
+	local found=${program[$2]-}
+	[ -n "$found" ] || found=$(type -P "$2") || { echo "there is no program $2"; return 127; }
+	program[$2]=$found
+	busybox nsenter -n"/run/netns/$1" "$found" "${@:3}"
+}
 
 # Commands of ip(8) that wait for `flush`, by node: one process for many is several times faster than one for each.
 declare -A waiting
