@@ -16,7 +16,7 @@ use crate::kapi::conntrack::{Conntrack, Cursor, Found, WalkMode};
 use crate::kapi::thread::{self, Body, Stop};
 use crate::notices;
 use crate::proto::time::NS_PER_S;
-use crate::proto::{Entry, Key, Node, Role, Time, Truth};
+use crate::proto::{Entry, Expectation, Key, Node, Role, Time, Truth};
 use crate::queue::Consumer;
 use crate::stats::Counter;
 
@@ -194,7 +194,7 @@ impl Sender {
         let ended = key.hints & Key::DESTROYED != 0;
         key.hints = 0;
         let truth = match self.engine.table.snapshot(&key, self.engine.filter) {
-            Found::Present(entry) => return self.tell_truth(node, live(&entry)),
+            Found::Present(entry) => return self.tell_live(node, &entry),
             Found::Withdrawn => Truth::Absent(&key),
             // Also when a connection that is not replicated has the tuple by now.
             Found::Absent | Found::Local | Found::Unmarked if ended => Truth::Absent(&key),
@@ -214,12 +214,73 @@ impl Sender {
                 return false;
             };
             match self.engine.table.snapshot(&key, self.engine.filter) {
-                Found::Present(entry) => self.tell_truth(node, Truth::Present(&entry)),
+                Found::Present(entry) => self.tell_present(node, &entry),
                 // What is not replicated is not there for the backups.
                 _ => self.tell_truth(node, Truth::Absent(&key)),
             }
         }
         true
+    }
+
+    /// Tells of a connection that is there, and of what it expects.
+    fn tell_present(&self, node: &mut NodeGuard<'_>, entry: &Entry) {
+        self.tell_truth(node, Truth::Present(entry));
+        self.tell_expectations(node, entry);
+    }
+
+    /// The same of one that an event or a scan has brought.
+    fn tell_live(&self, node: &mut NodeGuard<'_>, entry: &Entry) {
+        if entry.has & (Entry::WITHDRAWN | Entry::KNOWN) == 0 {
+            self.tell_master(node, entry, Self::tell_present);
+        }
+        self.tell_truth(node, live(entry));
+        if entry.has & Entry::WITHDRAWN == 0 {
+            self.tell_expectations(node, entry);
+        }
+    }
+
+    /// Has `tell` tell of the connection that has announced this one, if it is still there: a copy
+    /// is tied to that of its master when it is made.
+    fn tell_master(
+        &self,
+        node: &mut NodeGuard<'_>,
+        entry: &Entry,
+        tell: impl FnOnce(&Self, &mut NodeGuard<'_>, &Entry),
+    ) {
+        let relations = &entry.relations;
+        if relations.master_protocol == 0 {
+            return;
+        }
+        let key = Key {
+            original: relations.master,
+            protocol: relations.master_protocol,
+            ..entry.key
+        };
+        if let Found::Present(master) = self.engine.table.snapshot(&key, self.engine.filter) {
+            tell(self, node, &master);
+        }
+    }
+
+    /// Tells of what a connection expects, which was told of just now.
+    fn tell_expectations(&self, node: &mut NodeGuard<'_>, entry: &Entry) {
+        let relations = &entry.relations;
+        let left_out = u64::from(relations.expectations_left_out);
+        self.engine
+            .stats
+            .add(Counter::ExpectationsNotSent, left_out);
+        for index in 0..relations.expectations {
+            // If there are fewer by now, an event has told so.
+            let Some(expectation) = self.engine.table.expectation(&entry.key, index) else {
+                return;
+            };
+            let expectation = Expectation {
+                index,
+                count: relations.expectations,
+                ..expectation
+            };
+            self.make_room(node);
+            node.handle_expectation(&entry.key, &expectation, thread::now(), &self.engine.stats);
+        }
     }
 
     fn tell_truth(&self, node: &mut NodeGuard<'_>, truth: Truth<'_>) {
@@ -246,7 +307,7 @@ impl Sender {
             self.scan = None;
         }
         for entry in self.entries.iter().take(walked.count) {
-            self.tell_truth(node, live(entry));
+            self.tell_live(node, entry);
         }
         true
     }
@@ -272,12 +333,9 @@ impl Sender {
             // What an event waits for is no find of the walk's.
             if entry.has & Entry::WITHDRAWN != 0 {
                 self.tell_truth(node, Truth::Absent(&entry.key));
-            } else if entry.has & Entry::DIRTY != 0 {
-                // A walk leaves nothing out.
-                self.tell_truth(node, Truth::Present(entry));
             } else {
-                self.make_room(node);
-                node.handle_walked(entry, now, &self.engine.stats);
+                self.tell_master(node, entry, Self::tell_walked);
+                self.tell_walked(node, entry);
             }
         }
         self.mute |= walked.mute;
@@ -293,6 +351,17 @@ impl Sender {
     fn mute_walk_at(&self, scrub_interval: u64, now: Time) -> Option<Time> {
         let scrubbed = scrub_interval != 0 && scrub_interval <= MUTE_WALK_NS;
         (self.mute && !scrubbed).then(|| now.after(MUTE_WALK_NS))
+    }
+
+    /// Tells of an entry that a walk has found.
+    fn tell_walked(&self, node: &mut NodeGuard<'_>, entry: &Entry) {
+        if entry.has & Entry::DIRTY != 0 {
+            // A walk leaves nothing out.
+            return self.tell_present(node, entry);
+        }
+        self.make_room(node);
+        node.handle_walked(entry, thread::now(), &self.engine.stats);
+        self.tell_expectations(node, entry);
     }
 
     /// Sends until the protocol takes another record.

@@ -2,7 +2,7 @@
 /*
  * Writing the conntrack table: what a record says becomes true here.
  *
- * Context: threads; nothing here sleeps.
+ * Context: threads.
  *
  * The order of an insertion follows ctnetlink_create_conntrack(): extensions
  * and NAT can be added only before the entry is confirmed.
@@ -21,6 +21,7 @@
 #include <net/netfilter/nf_nat.h>
 
 #include "ct_sync.h"
+#include "relations.h"
 #include "status.h"
 #include "timeout.h"
 #include "tuple.h"
@@ -111,6 +112,7 @@ static void write_state(struct nf_conn *ct, const struct ct_sync_entry *entry, u
 #ifdef CONFIG_NF_CONNTRACK_MARK
 	WRITE_ONCE(ct->mark, entry->mark);
 #endif
+	ct_sync_relations_write(ct, entry);
 	set_bit(CT_SYNC_SHARED_BIT, &ct->status);
 	ct_sync_mark_set(ct, mark);
 	if (entry->status & IPS_FIXED_TIMEOUT)
@@ -217,7 +219,7 @@ static int allocation_failure(struct net *net, const struct nf_conn *error)
 	return CT_SYNC_NO_MEMORY;
 }
 
-static int insert(struct net *net, const struct ct_sync_entry *entry, u8 mark)
+static int insert(struct net *net, const struct ct_sync_entry *entry, u8 mark, u32 *lost)
 {
 	struct nf_conn_tstamp *tstamp;
 	struct nf_conn *ct;
@@ -228,7 +230,7 @@ static int insert(struct net *net, const struct ct_sync_entry *entry, u8 mark)
 		return allocation_failure(net, ct);
 
 	rcu_read_lock();
-	applied = setup_nat(ct, entry);
+	applied = ct_sync_relations_add(ct, entry) ? setup_nat(ct, entry) : CT_SYNC_NO_MEMORY;
 	if (applied == CT_SYNC_INSERTED && !add_extensions(ct))
 		applied = CT_SYNC_NO_MEMORY;
 	if (applied != CT_SYNC_INSERTED) {
@@ -244,10 +246,13 @@ static int insert(struct net *net, const struct ct_sync_entry *entry, u8 mark)
 	tstamp = nf_conn_tstamp_find(ct);
 	if (tstamp)
 		tstamp->start = ktime_get_real_ns();
+	*lost |= ct_sync_relations_tie(net, ct, entry);
 
 	err = nf_conntrack_hash_check_insert(ct);
 	rcu_read_unlock();
 	if (err < 0) {
+		if (ct->master)
+			nf_ct_put(ct->master);
 		nf_conntrack_free(ct);
 		return CT_SYNC_BUSY;
 	}
@@ -302,6 +307,8 @@ static bool is_as(struct nf_conn *ct, const struct ct_sync_entry *entry)
 	if (READ_ONCE(ct->mark) != entry->mark)
 		return false;
 #endif
+	if (!ct_sync_relations_are_as(ct, entry))
+		return false;
 	if (entry->has & CT_SYNC_HAS_TCP)
 		return tcp_is_as(ct, entry);
 	return !(entry->has & CT_SYNC_HAS_SCTP) || sctp_is_as(ct, entry);
@@ -318,7 +325,8 @@ static bool is_same(const struct nf_conn *ct, u8 dir, const struct ct_sync_entry
 
 	return dir == IP_CT_DIR_ORIGINAL && status & BIT(CT_SYNC_SHARED_BIT) &&
 	       !(status & IPS_DYING) && has_reply(ct, entry) &&
-	       !(status & ~entry->status & (IPS_SEEN_REPLY | IPS_ASSURED));
+	       !(status & ~entry->status & (IPS_SEEN_REPLY | IPS_ASSURED)) &&
+	       ct_sync_relations_fit(ct, entry);
 }
 
 /*
@@ -340,7 +348,8 @@ int ct_sync_update(struct net *net, const struct ct_sync_entry *entry, u8 mark)
 	if (dir == IP_CT_DIR_ORIGINAL && status & BIT(CT_SYNC_SHARED_BIT) &&
 	    !(status & IPS_DYING) &&
 	    !(status & ~entry->status & (IPS_SEEN_REPLY | IPS_ASSURED)) &&
-	    !(status & IPS_NAT_MASK) == !(entry->status & IPS_NAT_MASK)) {
+	    !(status & IPS_NAT_MASK) == !(entry->status & IPS_NAT_MASK) &&
+	    ct_sync_relations_fit(ct, entry)) {
 		applied = is_as(ct, entry) ? CT_SYNC_UNCHANGED : CT_SYNC_UPDATED;
 		write_state(ct, entry, mark);
 	}
@@ -417,21 +426,24 @@ static bool is_local(struct net *net, const struct ct_sync_entry *entry)
 }
 
 /*
- * Makes the table say what a record says. Returns enum ct_sync_applied.
+ * Makes the table say what a record says. Returns enum ct_sync_applied, and in
+ * @lost CT_SYNC_LOST_*: what of the record could not be kept.
  *
  * A flow that the primary forwards to an address of this node is this node's
  * own affair. Stray packets and dying entries may get in the way of an
  * insertion for a moment, hence the attempts.
  */
-int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark)
+int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark, u32 *lost)
 {
 	int attempts = INSERT_ATTEMPTS, applied;
 	bool replaced = false;
 
+	*lost = 0;
 	if (!is_supported(entry))
 		return CT_SYNC_UNSUPPORTED_PROTOCOL;
 	if (is_local(net, entry))
 		return CT_SYNC_CONFLICT;
+	*lost = ct_sync_relations_prepare(entry);
 	applied = update(net, entry, mark);
 	if (applied != CT_SYNC_NOT_THERE)
 		return applied;
@@ -439,7 +451,7 @@ int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark)
 	do {
 		if (!make_room(net, entry, &replaced))
 			return CT_SYNC_CONFLICT;
-		applied = insert(net, entry, mark);
+		applied = insert(net, entry, mark, lost);
 	} while ((applied == CT_SYNC_BUSY || applied == CT_SYNC_NAT_DIVERGED) && --attempts);
 
 	return applied == CT_SYNC_INSERTED && replaced ? CT_SYNC_REPLACED_LOCAL : applied;

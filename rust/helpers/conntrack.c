@@ -20,6 +20,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 
 #include "ct_sync.h"
+#include "relations.h"
 #include "status.h"
 #include "tuple.h"
 
@@ -180,6 +181,7 @@ static void read_entry(struct nf_conn *ct, struct ct_sync_entry *entry)
 		read_tcp(ct, entry);
 	else if (nf_ct_protonum(ct) == IPPROTO_SCTP)
 		read_sctp(ct, entry);
+	ct_sync_relations_read(ct, &entry->relations);
 }
 
 /*
@@ -198,12 +200,11 @@ static int read_truth(struct net *net, struct nf_conn *ct, u32 mark_mask,
 		return test_and_clear_bit(CT_SYNC_SHARED_BIT, &ct->status) ?
 		       CT_SYNC_WITHDRAWN : found;
 
-	shared = test_and_set_bit(CT_SYNC_SHARED_BIT, &ct->status);
 	/*
 	 * Pairs with nf_ct_delete(): it sets DYING, and the event of the end then
-	 * reads SHARED. One of the two sees the other.
+	 * reads SHARED. One of the two sees the other, by the barrier of this.
 	 */
-	smp_mb__after_atomic();
+	shared = test_and_set_bit(CT_SYNC_SHARED_BIT, &ct->status);
 	if (nf_ct_is_dying(ct))
 		return CT_SYNC_ABSENT;
 	read_entry(ct, entry);

@@ -54,6 +54,48 @@ struct ct_sync_window {
 #define CT_SYNC_WAS_DIRTY	0x40
 #define CT_SYNC_IS_WITHDRAWN	0x80
 
+/* Longest name of a helper, and of what it does with a connection that it expected; with NUL. */
+#define CT_SYNC_HELPER_NAME_MAX		16
+#define CT_SYNC_FUNCTION_NAME_MAX	32
+/* Expectations of a connection that are sent, and the classes that they are of. */
+#define CT_SYNC_EXPECTATIONS_MAX	32U
+#define CT_SYNC_EXPECT_CLASSES		4
+
+struct ct_sync_seqadj {
+	u32 position;
+	s32 before;
+	s32 after;
+};
+
+struct ct_sync_relations {
+	struct ct_sync_seqadj seqadj[2];
+	struct ct_sync_endpoints master;
+	u8 helper[CT_SYNC_HELPER_NAME_MAX];
+	u8 master_helper[CT_SYNC_HELPER_NAME_MAX];
+	u8 master_protocol;
+	u8 expectations;
+	u8 expectations_left_out;
+	u8 reserved;
+};
+
+struct ct_sync_expectation {
+	struct ct_sync_endpoints tuple;
+	u8 source_mask[16];
+	u16 source_port_mask;
+	u16 nat_port;
+	u8 nat_address[16];
+	u32 timeout_s;
+	u8 function[CT_SYNC_FUNCTION_NAME_MAX];
+	u8 helper[CT_SYNC_HELPER_NAME_MAX];
+	u8 protocol;
+	u8 flags;
+	u8 class;
+	u8 direction;
+	u8 index;
+	u8 count;
+	u8 reserved[2];
+};
+
 struct ct_sync_entry {
 	struct ct_sync_key key;
 	struct ct_sync_endpoints reply;
@@ -67,16 +109,25 @@ struct ct_sync_entry {
 	u8 tcp_scale[2];
 	u8 has;
 	u8 reserved[2];
+	struct ct_sync_relations relations;
 };
 
 static_assert(sizeof(struct ct_sync_endpoints) == 36);
 static_assert(sizeof(struct ct_sync_key) == 44);
-static_assert(sizeof(struct ct_sync_entry) == 140);
+static_assert(sizeof(struct ct_sync_entry) == 236);
 static_assert(offsetof(struct ct_sync_entry, reply) == 44);
 static_assert(offsetof(struct ct_sync_entry, status) == 80);
 static_assert(offsetof(struct ct_sync_entry, tcp_window) == 92);
 static_assert(offsetof(struct ct_sync_entry, sctp_vtag) == 124);
 static_assert(offsetof(struct ct_sync_entry, state) == 132);
+static_assert(offsetof(struct ct_sync_entry, relations) == 140);
+static_assert(sizeof(struct ct_sync_relations) == 96);
+static_assert(offsetof(struct ct_sync_relations, master) == 24);
+static_assert(offsetof(struct ct_sync_relations, helper) == 60);
+static_assert(sizeof(struct ct_sync_expectation) == 132);
+static_assert(offsetof(struct ct_sync_expectation, source_mask) == 36);
+static_assert(offsetof(struct ct_sync_expectation, timeout_s) == 72);
+static_assert(offsetof(struct ct_sync_expectation, protocol) == 124);
 
 /* --- conntrack.c: reading the table -------------------------------------- */
 
@@ -137,9 +188,27 @@ enum ct_sync_applied {
 	CT_SYNC_INCOMPLETE = 13,
 };
 
-int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark);
+/* What of a record could not be kept, though the rest was applied. */
+#define CT_SYNC_LOST_HELPER	8
+#define CT_SYNC_LOST_MASTER	16
+
+int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark, u32 *lost);
 int ct_sync_update(struct net *net, const struct ct_sync_entry *entry, u8 mark);
 int ct_sync_delete(struct net *net, const struct ct_sync_key *key);
+
+/* --- expectations.c: what connections expect ------------------------------- */
+
+/* What became of a record about an expectation; the same order as Expected in rust/proto. */
+enum ct_sync_expected {
+	CT_SYNC_EXPECT_ADDED = 0,
+	CT_SYNC_EXPECT_KNOWN = 1,
+	CT_SYNC_EXPECT_REFUSED = 2,
+};
+
+bool ct_sync_expectation_read(struct net *net, const struct ct_sync_key *key, u8 index,
+			      struct ct_sync_expectation *expectation);
+int ct_sync_expect(struct net *net, const struct ct_sync_key *key,
+		   const struct ct_sync_expectation *expectation);
 
 /* --- roles.c: passes over the table --------------------------------------- */
 

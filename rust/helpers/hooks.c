@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Packet hooks: notrack, foreign datagrams, l2drop.
+ * Packet hooks: notrack, foreign datagrams, connections with a helper, l2drop.
  *
  * Context: the hooks run in softirq and read only single words of struct
  * ct_sync_net. The list of l2drop devices is changed under rtnl.
@@ -24,6 +24,8 @@
 
 /* Before conntrack (-200) and with the raw table, where NOTRACK belongs. */
 #define NOTRACK_PRIORITY	(-300)
+/* Behind conntrack, which finds the connection of a packet. */
+#define HELPED_PRIORITY		(NF_IP_PRI_CONNTRACK + 1)
 /* First of all, so that nothing else acts on a frame that is dropped. */
 #define L2DROP_PRIORITY		INT_MIN
 
@@ -84,11 +86,28 @@ static unsigned int local_in_hook(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+/*
+ * A helper's NAT changes sequence numbers without an event. What a packet has
+ * changed is told of when the next one comes, in whatever direction.
+ */
+static unsigned int helped_hook(void *priv, struct sk_buff *skb,
+				const struct nf_hook_state *state)
+{
+	enum ip_conntrack_info info;
+	struct nf_conn *ct = nf_ct_get(skb, &info);
+
+	if (ct && test_bit(IPS_HELPER_BIT, &ct->status))
+		ct_sync_notifier_packet(ct);
+	return NF_ACCEPT;
+}
+
 static const struct nf_hook_ops hooks[] = {
 	{ .hook = notrack_hook, .pf = NFPROTO_INET,
 	  .hooknum = NF_INET_PRE_ROUTING, .priority = NOTRACK_PRIORITY },
 	{ .hook = notrack_hook, .pf = NFPROTO_INET,
 	  .hooknum = NF_INET_LOCAL_OUT, .priority = NOTRACK_PRIORITY },
+	{ .hook = helped_hook, .pf = NFPROTO_INET,
+	  .hooknum = NF_INET_PRE_ROUTING, .priority = HELPED_PRIORITY },
 	{ .hook = local_in_hook, .pf = NFPROTO_INET,
 	  .hooknum = NF_INET_LOCAL_IN, .priority = NOTRACK_PRIORITY },
 };

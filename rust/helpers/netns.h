@@ -45,6 +45,7 @@ struct ct_sync_net {
 };
 
 void ct_sync_l2drop_announce(struct work_struct *work);
+void ct_sync_notifier_packet(struct nf_conn *ct);
 void ct_sync_notifier_release(struct net *net);
 void ct_sync_notifier_set_loading(bool loading);
 void ct_sync_notifier_follow(struct net *net);

@@ -22,6 +22,7 @@
 
 #include "ct_sync.h"
 #include "netns.h"
+#include "relations.h"
 
 static DEFINE_MUTEX(notifier_mutex);
 static bool ctnetlink_loading;
@@ -46,12 +47,35 @@ static int ct_event(unsigned int events, const struct nf_ct_event *item)
 	return next ? next->ct_event(events, item) : 0;
 }
 
+/*
+ * Has a connection told of though no event is about itself. One that is not in
+ * the table yet is left alone: its dirty bit would hide the event of its beginning.
+ * Context: RCU.
+ */
+static void tell_of(struct ct_sync_net *sn, struct nf_conn *ct)
+{
+	void *engine = READ_ONCE(sn->engine);
+
+	if (engine && nf_ct_is_confirmed(ct) && !nf_ct_is_dying(ct))
+		ct_sync_rs_event(engine, BIT(IPCT_HELPER), ct);
+}
+
+/* Runs under nf_conntrack_expect_lock: what is expected now is read by the sender. */
 static int exp_event(unsigned int events, const struct nf_exp_event *item)
 {
-	struct net *net = nf_ct_exp_net(item->exp);
-	const struct nf_ct_event_notifier *next = READ_ONCE(ct_sync_pernet(net)->next);
+	struct ct_sync_net *sn = ct_sync_pernet(nf_ct_exp_net(item->exp));
+	const struct nf_ct_event_notifier *next;
 
+	tell_of(sn, item->exp->master);
+	next = READ_ONCE(sn->next);
 	return next ? next->exp_event(events, item) : 0;
+}
+
+/* For a packet of a connection that may have changed without an event. Context: RCU. */
+void ct_sync_notifier_packet(struct nf_conn *ct)
+{
+	if (ct_sync_changes_silently(ct))
+		tell_of(ct_sync_pernet(nf_ct_net(ct)), ct);
 }
 
 static const struct nf_ct_event_notifier notifier = {

@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use super::netns::Net;
-use crate::proto::{Applied, Entry, Key};
+use crate::proto::{Applied, Entry, Expectation, Expected, Key};
 
 extern "C" {
     fn ct_sync_key_of(ct: *const c_void, key: *mut Key);
@@ -38,8 +38,15 @@ extern "C" {
     fn ct_sync_table_buckets() -> u32;
     fn ct_sync_table_count(net: *mut c_void) -> u32;
     fn ct_sync_table_max(net: *mut c_void) -> u32;
-    fn ct_sync_upsert(net: *mut c_void, entry: *const Entry, mark: u8) -> i32;
+    fn ct_sync_upsert(net: *mut c_void, entry: *const Entry, mark: u8, lost: *mut u32) -> i32;
     fn ct_sync_update(net: *mut c_void, entry: *const Entry, mark: u8) -> i32;
+    fn ct_sync_expectation_read(
+        net: *mut c_void,
+        key: *const Key,
+        index: u8,
+        expectation: *mut Expectation,
+    ) -> bool;
+    fn ct_sync_expect(net: *mut c_void, key: *const Key, expectation: *const Expectation) -> i32;
     fn ct_sync_delete(net: *mut c_void, key: *const Key) -> i32;
     fn ct_sync_sweep(net: *mut c_void, mark: u8) -> u32;
     fn ct_sync_pin_all(net: *mut c_void) -> u32;
@@ -101,6 +108,10 @@ impl EventEntry<'_> {
 }
 
 /// What a lookup found.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for a moment, and most lookups find an entry"
+)]
 pub(crate) enum Found {
     /// No such connection, or one that is dying.
     Absent,
@@ -121,6 +132,22 @@ pub(crate) enum WalkMode {
     Unmarked(u8),
     /// Those whose dirty bit is set; it is cleared.
     Dirty,
+}
+
+/// What of a record could not be kept, though the rest was applied: `CT_SYNC_LOST_*`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost(u32);
+
+impl Lost {
+    /// The helper.
+    pub(crate) const HELPER: Lost = Lost(8);
+    /// The master, for which another entry stands in.
+    pub(crate) const MASTER: Lost = Lost(16);
+
+    /// Whether all of `other` is among this.
+    pub(crate) fn has(self, other: Lost) -> bool {
+        self.0 & other.0 == other.0
+    }
 }
 
 /// Where a walk of the table stands.
@@ -233,10 +260,36 @@ impl Conntrack {
         unsafe { ct_sync_table_max(self.0.as_ptr()) }
     }
 
-    /// Makes the table say what a record says.
-    pub(crate) fn upsert(self, entry: &Entry, mark: u8) -> Applied {
+    /// Makes the table say what a record says; also returns what of it could not be kept.
+    ///
+    /// # Context
+    ///
+    /// The mutex of the protocol is held: there is one caller at a time for a namespace.
+    pub(crate) fn upsert(self, entry: &Entry, mark: u8) -> (Applied, Lost) {
+        let mut lost = 0;
+        // SAFETY: By the invariant of `Net`; `lost` is ours to write.
+        let value = unsafe { ct_sync_upsert(self.0.as_ptr(), entry, mark, &raw mut lost) };
+        (applied(value), Lost(lost))
+    }
+
+    /// Number `index` of what a connection expects, the oldest first, if there are as many.
+    pub(crate) fn expectation(self, key: &Key, index: u8) -> Option<Expectation> {
+        let mut expectation = Expectation::default();
+        // SAFETY: By the invariant of `Net`; the result is ours to write.
+        let found =
+            unsafe { ct_sync_expectation_read(self.0.as_ptr(), key, index, &raw mut expectation) };
+        found.then_some(expectation)
+    }
+
+    /// Has the copy of a connection expect what a record says.
+    pub(crate) fn expect(self, master: &Key, expectation: &Expectation) -> Expected {
         // SAFETY: By the invariant of `Net`.
-        applied(unsafe { ct_sync_upsert(self.0.as_ptr(), entry, mark) })
+        match unsafe { ct_sync_expect(self.0.as_ptr(), master, expectation) } {
+            // The values of enum ct_sync_expected.
+            0 => Expected::Added,
+            1 => Expected::Known,
+            _ => Expected::Refused,
+        }
     }
 
     /// Makes the copy of a connection as a record says that leaves out what never changes.

@@ -6,11 +6,12 @@ use super::bytes::{Reader, Writer};
 use super::entry::{Entry, TcpWindow};
 use super::inverse::{inverse, SCTP, TCP};
 use super::key::{flag, put_address, take_address};
+use super::relations::{put_relations, take_relation, RELATIONS_MAX};
 
 /// Most bytes that the attributes of one entry take: those of a TCP connection with windows, NAT
-/// of everything over IPv6, a mark and a fixed timeout.
+/// of everything over IPv6, a mark, a fixed timeout and relations.
 pub(super) const ATTRIBUTES_MAX: usize =
-    (2 + 1 + 2 * 16 + 2 * 2) + (2 + 4) + (2 + 2 * 16) + (2 + 4) + (2 + 4);
+    (2 + 1 + 2 * 16 + 2 * 2) + (2 + 4) + (2 + 2 * 16) + (2 + 4) + (2 + 4) + RELATIONS_MAX;
 
 /// Types of attributes.
 mod kind {
@@ -63,10 +64,11 @@ pub(super) fn put_variable(w: &mut Writer<'_>, entry: &Entry) {
     if entry.status & Entry::FIXED_TIMEOUT != 0 {
         attribute(w, kind::TIMEOUT, |w| w.u32(entry.timeout_s));
     }
+    put_relations(w, entry);
 }
 
 /// Writes one attribute of type `kind`.
-fn attribute(w: &mut Writer<'_>, kind: u8, body: impl FnOnce(&mut Writer<'_>)) {
+pub(super) fn attribute(w: &mut Writer<'_>, kind: u8, body: impl FnOnce(&mut Writer<'_>)) {
     w.u8(kind);
     w.prefixed(body);
 }
@@ -152,7 +154,7 @@ pub(super) fn take_attributes(
             kind::SCTP => take_sctp(&mut body, entry)?,
             kind::MARK => entry.mark = body.u32()?,
             kind::TIMEOUT => timeout = Some(body.u32()?),
-            _ => *unknown += 1,
+            _ => *unknown += u32::from(!take_relation(kind, &mut body, entry)?),
         }
     }
     if entry.status & Entry::FIXED_TIMEOUT != 0 {
@@ -174,7 +176,7 @@ pub(super) fn skip_attributes(r: &mut Reader<'_>, unknown: &mut u32) -> Option<(
 }
 
 /// Takes type and body of one attribute.
-fn take_attribute<'a>(r: &mut Reader<'a>) -> Option<(u8, Reader<'a>)> {
+pub(super) fn take_attribute<'a>(r: &mut Reader<'a>) -> Option<(u8, Reader<'a>)> {
     let kind = r.u8()?;
     let len = r.u8()?;
     Some((kind, Reader(r.slice(usize::from(len))?)))

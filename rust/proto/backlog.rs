@@ -9,7 +9,7 @@ use super::bytes::{Reader, Writer};
 use super::entry::Key;
 use super::gaps::Range;
 use super::header::HEADER_LEN;
-use super::record::{put_gone, put_remembered, Record, Records, ResyncEnd};
+use super::record::{expects, put_gone, put_remembered, Record, Records, ResyncEnd};
 use super::time::{Time, NS_PER_MS};
 use crate::buffer::Buffer;
 
@@ -128,8 +128,12 @@ impl Backlog {
     /// not remembered.
     pub(super) fn store(&mut self, seq: u64, payload: &[u8], count: u16) {
         self.put(seq, |w| {
+            let mut before: &[u8] = &[];
             for body in Records::new(payload, count).into_iter().flatten() {
-                put_remembered(w, body);
+                if !expects(body, before) {
+                    put_remembered(w, body);
+                }
+                before = body;
             }
         });
     }

@@ -6,7 +6,9 @@ use super::address::Address;
 use super::control::{Heartbeat, Nack, RangeIter, ResyncRequest};
 use super::entry::{Entry, Key};
 use super::header::{Header, Kind};
-use super::node::{Applied, Node, Table, REPORT_FRAMES, SILENT_FRAMES_MAX, WALK_AHEAD_MAX};
+use super::node::{
+    Applied, Expected, Node, Table, REPORT_FRAMES, SILENT_FRAMES_MAX, WALK_AHEAD_MAX,
+};
 use super::notices::Notice;
 use super::peers::Unknown;
 use super::receiver::Sweep;
@@ -225,6 +227,13 @@ impl Node {
                 self.receiver.told();
                 self.note_applied(table.delete(&key), now, stats);
                 self.suspects.explain(&key);
+            }
+            Some(Record::Expectation(master, expectation)) => {
+                stats.count(match table.expect(&master, &expectation) {
+                    Expected::Added => Counter::ExpectationsAdded,
+                    Expected::Known => Counter::ExpectationsKnown,
+                    Expected::Refused => Counter::ExpectationsRefused,
+                });
             }
             Some(Record::ResyncBegin { generation, scrub }) => {
                 self.receiver.begin(generation, scrub);

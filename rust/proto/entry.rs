@@ -6,6 +6,8 @@
 //! assert it at compile time. They hold no pointers and no padding that is not named, so that a
 //! key or an entry can be copied, compared and sent by value.
 
+use super::relations::Relations;
+
 /// The `family` of an IPv4 tuple.
 pub const FAMILY_V4: u8 = 4;
 /// The `family` of an IPv6 tuple.
@@ -100,6 +102,8 @@ pub struct Entry {
     pub has: u8,
     /// Zero.
     pub reserved: [u8; 2],
+    /// What ties it to other connections.
+    pub relations: Relations,
 }
 
 impl Entry {
@@ -137,10 +141,11 @@ const _: () = {
     assert!(core::mem::size_of::<Endpoints>() == 36);
     assert!(core::mem::size_of::<Key>() == 44);
     assert!(core::mem::size_of::<TcpWindow>() == 16);
-    assert!(core::mem::size_of::<Entry>() == 140);
+    assert!(core::mem::size_of::<Entry>() == 236);
     assert!(core::mem::offset_of!(Entry, reply) == 44);
     assert!(core::mem::offset_of!(Entry, status) == 80);
     assert!(core::mem::offset_of!(Entry, tcp_window) == 92);
     assert!(core::mem::offset_of!(Entry, sctp_vtag) == 124);
     assert!(core::mem::offset_of!(Entry, state) == 132);
+    assert!(core::mem::offset_of!(Entry, relations) == 140);
 };

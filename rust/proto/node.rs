@@ -8,6 +8,7 @@
 use super::backlog::{Backlog, BacklogFrame};
 use super::control::CONTROL_MAX;
 use super::entry::{Entry, Key};
+use super::expectation::Expectation;
 use super::frame::FrameBuilder;
 use super::header::HEADER_LEN;
 use super::notices::{Notice, Notices};
@@ -155,6 +156,17 @@ impl Applied {
     }
 }
 
+/// What became of a record about an expectation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expected {
+    /// It is waited for now.
+    Added,
+    /// It was waited for already.
+    Known,
+    /// It is not: its master, its helper or its function is not there, or the kernel has refused.
+    Refused,
+}
+
 /// The table that records are applied to.
 ///
 /// An entry counts as replicated when it was made by [`Table::upsert`], and also when this node
@@ -166,6 +178,8 @@ pub trait Table {
     /// Makes the replicated entry with the key of `entry` be like that, but for its reply, which
     /// stays. [`Applied::Incomplete`] if there is none, or one that is of another connection.
     fn update(&mut self, entry: &Entry, mark: u8) -> Applied;
+    /// Has the connection `master` expect another one, and with the last one of a list none else.
+    fn expect(&mut self, master: &Key, expectation: &Expectation) -> Expected;
     /// Makes the table not hold `key`.
     fn delete(&mut self, key: &Key) -> Applied;
     /// Deletes every replicated entry that is not stamped with `mark`; returns how many.

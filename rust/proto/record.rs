@@ -7,13 +7,20 @@ use super::attribute::{
 };
 use super::bytes::{Reader, Writer};
 use super::entry::{Entry, Key};
+use super::expectation::{self, Expectation, EXPECTATION_MAX};
 use super::gaps::Range;
 use super::inverse::inverse;
 use super::key::{put_key, take_key, take_key_bytes, KEY_MAX};
 use crate::stats::Counter;
 
+/// Longest body of an upsert, in bytes, without the type of the record.
+const UPSERT_MAX: usize = KEY_MAX + 2 + ATTRIBUTES_MAX;
 /// Longest record that is written, in bytes, with its length.
-pub const RECORD_MAX: usize = 2 + KEY_MAX + 2 + ATTRIBUTES_MAX;
+pub const RECORD_MAX: usize = if UPSERT_MAX > EXPECTATION_MAX {
+    2 + UPSERT_MAX
+} else {
+    2 + EXPECTATION_MAX
+};
 /// Longest record that is not about a connection, in bytes, with its length.
 pub const MARKER_MAX: usize = 2 + 16;
 
@@ -27,6 +34,7 @@ mod kind {
     pub(super) const REPAIRED: u8 = 6;
     pub(super) const GONE: u8 = 7;
     pub(super) const UPDATE: u8 = 8;
+    pub(super) const EXPECTATION: u8 = 9;
 }
 
 /// Flag of a BEGIN: the resync is a scrub.
@@ -61,6 +69,8 @@ pub enum Record {
     Repaired(Range),
     /// What these frames told of is not known any more.
     Gone(Range),
+    /// This connection expects another one.
+    Expectation(Key, Expectation),
     /// Of a type that this version does not know.
     Unknown,
 }
@@ -150,18 +160,35 @@ pub(super) fn put_gone(w: &mut Writer<'_>, range: Range) {
     record(w, kind::GONE, |w| range.put(w));
 }
 
+/// Writes the record that says that the connection `master` expects another one.
+pub(super) fn put_expectation(w: &mut Writer<'_>, master: &Key, expectation: &Expectation) {
+    record(w, kind::EXPECTATION, |w| {
+        expectation::put_expectation(w, master, expectation);
+    });
+}
+
 /// Writes what has to be remembered of a record for the case that it is lost: of a connection its
 /// key, as a delete; of a BEGIN nothing, since nothing depends on it.
 pub(super) fn put_remembered(w: &mut Writer<'_>, body: &[u8]) {
     let mut r = Reader(body);
     match r.u8() {
-        Some(kind::UPSERT | kind::UPDATE | kind::WALKED | kind::DELETE) => {
+        Some(kind::UPSERT | kind::UPDATE | kind::WALKED | kind::DELETE | kind::EXPECTATION) => {
             let key = take_key_bytes(&mut r).unwrap_or_default();
             record(w, kind::DELETE, |w| w.put(key));
         }
         Some(kind::RESYNC_BEGIN) | None => {}
         Some(_) => w.prefixed(|w| w.put(body)),
     }
+}
+
+/// Whether a record says what the connection of the record `before` it expects: then it is told
+/// anew with that one.
+pub(super) fn expects(body: &[u8], before: &[u8]) -> bool {
+    let (mut body, mut before) = (Reader(body), Reader(before));
+    let known = [kind::UPSERT, kind::UPDATE, kind::WALKED, kind::EXPECTATION].map(Some);
+    body.u8() == Some(kind::EXPECTATION)
+        && known.contains(&before.u8())
+        && take_key_bytes(&mut body) == take_key_bytes(&mut before)
 }
 
 /// The records of a frame, whose lengths have been checked.
@@ -222,6 +249,8 @@ impl Record {
             })),
             kind::REPAIRED => Range::take(&mut r).map(Record::Repaired),
             kind::GONE => Range::take(&mut r).map(Record::Gone),
+            kind::EXPECTATION => expectation::take_expectation(&mut r, unknown_attributes)
+                .map(|(master, expectation)| Record::Expectation(master, expectation)),
             _ => Some(Record::Unknown),
         }
     }
@@ -250,6 +279,7 @@ fn take_upsert(r: &mut Reader<'_>, unknown_attributes: &mut u32) -> Option<Entry
 #[cfg(test)]
 mod tests {
     use super::super::entry::{FAMILY_V4, FAMILY_V6, ZONE_DIR_BOTH};
+    use super::super::relations::{Relations, SeqAdj, EXPECTATIONS_MAX};
     use super::super::Endpoints;
     use super::*;
 
@@ -310,6 +340,53 @@ mod tests {
         entry
     }
 
+    /// A name of `N` letters with a NUL behind.
+    fn name<const N: usize>() -> [u8; N] {
+        let mut name = [b'n'; N];
+        name[N - 1] = 0;
+        name
+    }
+
+    /// All that there can be.
+    fn relations() -> Relations {
+        let seqadj = |position| SeqAdj {
+            position,
+            before: -1,
+            after: 7,
+        };
+        Relations {
+            seqadj: [seqadj(1), seqadj(2)],
+            master: translated().reply,
+            helper: name(),
+            master_helper: name(),
+            master_protocol: 6,
+            expectations: EXPECTATIONS_MAX,
+            ..Relations::default()
+        }
+    }
+
+    /// The largest expectation that there is.
+    fn expectation() -> Expectation {
+        let reply = translated().reply;
+        Expectation {
+            tuple: reply,
+            source_mask: v4(255, 255, 255, 0),
+            source_port_mask: 0xffff,
+            nat_port: 40000,
+            nat_address: v4(10, 0, 0, 2),
+            timeout_s: 300,
+            function: name(),
+            helper: name(),
+            protocol: 17,
+            flags: 1,
+            class: 3,
+            direction: 1,
+            index: 4,
+            count: 5,
+            ..Expectation::default()
+        }
+    }
+
     /// The largest entry that there is.
     fn largest() -> Entry {
         let mut entry = translated();
@@ -322,6 +399,7 @@ mod tests {
         entry.timeout_s = 432_000;
         entry.has |= Entry::HAS_TCP_WINDOW;
         entry.tcp_window[1].max_ack = 0xdead_beef;
+        entry.relations = relations();
         entry
     }
 
@@ -436,6 +514,143 @@ mod tests {
         }
         let longest = bytes(|w| put_upsert(w, &largest()));
         assert_eq!(longest.len(), RECORD_MAX, "no more than is needed");
+    }
+
+    /// The client of an FTP connection waits for the server at port 1024 of the outer address.
+    fn of_ftp() -> (Entry, Expectation) {
+        let mut entry = plain();
+        entry.key.original.dst_port = 21;
+        entry.reply.src_port = 21;
+        entry.relations.helper[..3].copy_from_slice(b"ftp");
+        entry.relations.expectations = 1;
+        entry.relations.seqadj[0] = SeqAdj {
+            position: 0x0102_0304,
+            before: 0,
+            after: -2,
+        };
+        let mut expectation = Expectation {
+            source_mask: v4(255, 255, 255, 255),
+            nat_port: 40001,
+            timeout_s: 300,
+            protocol: 6,
+            direction: 1,
+            count: 1,
+            ..Expectation::default()
+        };
+        expectation.tuple.src = entry.key.original.dst;
+        expectation.tuple.dst = v4(192, 0, 2, 1);
+        expectation.tuple.dst_port = 1024;
+        expectation.function[..17].copy_from_slice(b"nat-follow-master");
+        (entry, expectation)
+    }
+
+    #[test]
+    fn literal_bytes_of_relations() {
+        let (mut entry, expectation) = of_ftp();
+        let written = bytes(|w| put_upsert(w, &entry));
+        assert_eq!(
+            written[24..],
+            [
+                7, 3, b'f', b't', b'p', // HELPER
+                9, 13, 1, 1, 2, 3, 4, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xfe, // SEQADJ
+                10, 1, 1, // EXPECTED
+            ]
+        );
+        entry.relations = Relations {
+            master: plain().key.original,
+            master_protocol: 6,
+            master_helper: entry.relations.helper,
+            ..Relations::default()
+        };
+        let written = bytes(|w| put_upsert(w, &entry));
+        assert_eq!(
+            written[24..],
+            [8, 16, 6, 10, 0, 0, 2, 198, 51, 100, 7, 0x9c, 0x40, 0x01, 0xbb, b'f', b't', b'p',]
+        );
+        let written = bytes(|w| put_expectation(w, &entry.key, &expectation));
+        assert_eq!(
+            written[..31],
+            [
+                68, 9, // length, EXPECTATION
+                0, 6, 10, 0, 0, 2, 198, 51, 100, 7, 0x9c, 0x40, 0, 21, // key
+                0, 1, 0, 0, 0, 0, 0x01, 0x2c, // first of one, no flags, class 0, 300 s
+                6, 192, 0, 2, 1, 0x04, 0x00, // TCP to 192.0.2.1:1024
+            ]
+        );
+        assert_eq!(
+            written[31..49],
+            [1, 8, 198, 51, 100, 7, 255, 255, 255, 255, 3, 7, 1, 0, 0, 0, 0, 0x9c],
+            "SOURCE, NAT"
+        );
+        assert_eq!(written[49..52], [0x41, 4, 17]);
+        assert_eq!(written[52..], *b"nat-follow-master");
+    }
+
+    #[test]
+    fn expectations_come_back() {
+        for (entry, expectation) in [of_ftp(), (largest(), expectation())] {
+            let written = bytes(|w| put_expectation(w, &entry.key, &expectation));
+            let got = decoded(&written);
+            assert_eq!(got, Some(Record::Expectation(entry.key, expectation)));
+        }
+        let longest = bytes(|w| put_expectation(w, &largest().key, &expectation()));
+        assert_eq!(longest.len(), 2 + EXPECTATION_MAX, "no more than is needed");
+    }
+
+    #[test]
+    fn relations_out_of_range_are_malformed() {
+        let upsert = |attribute: &[u8]| {
+            let record = [&UPDATE[1..], attribute].concat();
+            Record::decode(&record, &mut 0).is_some()
+        };
+        assert!(upsert(b"\x07\x0fabcdefghijklmno"), "longest name");
+        assert!(!upsert(b"\x07\x10abcdefghijklmnop"), "name too long");
+        assert!(!upsert(&[7, 0]), "no name");
+        assert!(!upsert(b"\x07\x02a/"), "no letter of a name");
+        assert!(!upsert(&[7, 2, b'a', 0]), "NUL in a name");
+        let master = |protocol| {
+            let mut attribute = [8; 15];
+            (attribute[1], attribute[2]) = (13, protocol);
+            upsert(&attribute)
+        };
+        assert!(master(6));
+        assert!(!master(0), "no protocol");
+        assert!(upsert(&[9, 1, 0]), "nothing changed");
+        assert!(!upsert(&[9, 1, 1]), "cut short");
+        assert!(upsert(&[10, 1, EXPECTATIONS_MAX]));
+        assert!(!upsert(&[10, 1, EXPECTATIONS_MAX + 1]), "too many");
+        let (entry, expectation) = of_ftp();
+        let written = bytes(|w| put_expectation(w, &entry.key, &expectation));
+        let with = |at: usize, value: u8| {
+            let mut record = written.clone();
+            record[at] = value;
+            decoded(&record).is_some()
+        };
+        assert!(!with(16, 1), "index behind the end");
+        assert!(with(17, EXPECTATIONS_MAX));
+        assert!(!with(17, EXPECTATIONS_MAX + 1), "too many");
+        assert!(with(18, 3), "all flags");
+        assert!(!with(18, 4), "unknown flag");
+        assert!(with(19, 3), "last class");
+        assert!(!with(19, 4), "no class");
+        assert!(!with(24, 0), "no protocol");
+        assert!(!with(43, 2), "no direction");
+        assert!(!with(32, 7), "mask cut short");
+    }
+
+    #[test]
+    fn what_is_expected_is_remembered_with_the_connection() {
+        let (entry, expectation) = of_ftp();
+        let upsert = bytes(|w| put_upsert(w, &entry));
+        let expected = bytes(|w| put_expectation(w, &entry.key, &expectation));
+        let delete = bytes(|w| put_delete(w, &entry.key));
+        assert_eq!(bytes(|w| put_remembered(w, &expected[1..])), delete);
+        assert!(expects(&expected[1..], &upsert[1..]));
+        assert!(expects(&expected[1..], &expected[1..]));
+        assert!(!expects(&expected[1..], &[]));
+        assert!(!expects(&expected[1..], &delete[1..]), "it is over by then");
+        assert!(!expects(&expected[1..], &UPDATE[1..]), "another connection");
+        assert!(!expects(&upsert[1..], &upsert[1..]));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::backlog;
 use super::bytes::Writer;
 use super::control::{Heartbeat, Nack, ResyncRequest};
 use super::entry::{Entry, Key};
+use super::expectation::Expectation;
 use super::gaps::Range;
 use super::header::{Header, Kind, FLAG_FOLLOWS, FLAG_PRIMARY, FLAG_SYNCED, HEADER_LEN};
 use super::node::{Node, Truth, WALK_AHEAD_MAX};
@@ -109,6 +110,22 @@ impl Node {
     pub fn handle_walked(&mut self, entry: &Entry, now: Time, stats: &Stats) {
         if self.role == Role::Primary && self.walker.tell() {
             self.append(now, stats, |w| record::put_walked(w, entry));
+        }
+    }
+
+    /// Tells the backups of what the connection `master` expects, which they have just been told of.
+    pub fn handle_expectation(
+        &mut self,
+        master: &Key,
+        expectation: &Expectation,
+        now: Time,
+        stats: &Stats,
+    ) {
+        if self.role == Role::Primary {
+            self.frame_live = true;
+            self.append(now, stats, |w| {
+                record::put_expectation(w, master, expectation);
+            });
         }
     }
 

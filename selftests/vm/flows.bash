@@ -3,9 +3,9 @@
 #
 # Flows between the nodes of a test, opened and used by flows.py. Source it after lib.sh, call `start_flows` after `topology`.
 
-# Starts the process that has the flows. It ends when the test does, since its input ends then.
+# start_flows [PROGRAM]: starts the process that has the flows. It ends when the test does, since its input ends then.
 start_flows() {
-	coproc FLOWS { exec python3 ./flows.py; }
+	coproc FLOWS { exec python3 "./${1:-flows.py}"; }
 	# A coprocess's own descriptors are closed in subshells, and `check` makes one.
 	exec {flows_in}>&"${FLOWS[1]}" {flows_out}<&"${FLOWS[0]}"
 }

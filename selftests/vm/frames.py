@@ -17,9 +17,11 @@ INTERFACE, GROUP, PORT, SEED = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(s
 MAGIC, VERSION, HEADER_LEN = 0x43545359, 1, 40
 DATA, HEARTBEAT, RESYNC_REQUEST = 1, 2, 4
 PRIMARY = 1
-UPSERT, DELETE = 1, 2
+UPSERT, DELETE, EXPECTATION = 1, 2, 8
 TCP, UDP, EXPERIMENT = 6, 17, 253
 TCP_STATE = bytes([2, 4, 3, 0x77, 0x23, 0x23])
+# The only one of its list, for a minute: TCP to 192.0.2.200:2000.
+EXPECTED = bytes([0, 1, 0, 0, 0, 0, 0, 60, TCP, 192, 0, 2, 200, 7, 208])
 
 rng = random.Random(SEED)
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -129,6 +131,9 @@ CASES = {
     'tcp-state': lambda: data(upsert(8, TCP, bytes([2, 4, 10, 0, 0, 0])), upsert(9)),
     'tcp-scale': lambda: data(upsert(8, TCP, bytes([2, 4, 3, 0xf0, 0, 0])), upsert(10)),
     'tcp-stateless': lambda: data(upsert(8, TCP), upsert(11)),
+    'no-helper': lambda: data(upsert(14, UDP, bytes([7, 6]) + b'nosuch')),
+    'no-master': lambda: data(upsert(15, UDP, bytes([8, 16]) + key(16, TCP)[1:] + b'ftp')),
+    'not-expecting': lambda: data(record(EXPECTATION, key(14, UDP) + EXPECTED), upsert(17)),
     'unknown-delete': lambda: data(record(DELETE, key(12, UDP)), upsert(13)),
 }
 

@@ -101,6 +101,13 @@ check "a window scale that does not exist" counted records_malformed tcp-scale
 check "what is behind it is applied" wait_until knows 10
 check "a TCP connection without its state" counted entries_unsupported_protocol tcp-stateless
 check "what is behind it is applied" wait_until knows 11
+check "a helper that does not exist" counted helpers_not_loaded no-helper
+check "its record is applied" wait_until knows 14
+check "a master that does not exist" counted masters_missing no-master
+announced() { on fw2 conntrack -L -u EXPECTED 2>/dev/null | grep "src=$LAN.200 dst=$WAN.200 sport=15 "; }
+check "its record is applied" wait_until announced
+check "an expectation of a connection without a helper" counted expectations_refused not-expecting
+check "what is behind it is applied" wait_until knows 17
 check "the end of an unknown connection" counted entries_delete_absent unknown-delete
 check "what is behind it is applied" wait_until knows 13
 check "frames with random errors" send mutilated 200

@@ -10,6 +10,7 @@ use common::{config, Host};
 use ct_sync_host::proto::entry::{FAMILY_V4, FAMILY_V6};
 use ct_sync_host::proto::header::{Header, Kind, HEADER_LEN};
 use ct_sync_host::proto::record::{Record, Records};
+use ct_sync_host::proto::relations::EXPECTATIONS_MAX;
 use ct_sync_host::proto::time::NS_PER_S;
 use ct_sync_host::proto::*;
 use ct_sync_host::queue::{Consumer, Queue, Slot};
@@ -81,15 +82,108 @@ fn with_state(mut entry: Entry, state: u8, words: [u32; 8], windows: bool) -> En
     entry
 }
 
+/// A name, which may be empty.
+fn name<const N: usize>() -> impl Strategy<Value = [u8; N]> {
+    vec(prop_oneof![b'a'..=b'z', Just(b'-'), Just(b'.')], 0..N).prop_map(|letters| {
+        let mut name = [0; N];
+        name[..letters.len()].copy_from_slice(&letters);
+        name
+    })
+}
+
+fn seqadj() -> impl Strategy<Value = SeqAdj> {
+    any::<(u32, i32, i32)>().prop_map(|(position, before, after)| SeqAdj {
+        position,
+        before,
+        after,
+    })
+}
+
+fn relations(v6: bool) -> impl Strategy<Value = Relations> {
+    let names = (name(), name());
+    let seqadj = prop_oneof![Just([SeqAdj::default(); 2]), [seqadj(), seqadj()]];
+    (
+        names,
+        seqadj,
+        endpoints(v6),
+        any::<u8>(),
+        0..=EXPECTATIONS_MAX,
+    )
+        .prop_map(
+            |((helper, master_helper), seqadj, master, master_protocol, expectations)| {
+                let with_master = Relations {
+                    master,
+                    master_helper,
+                    master_protocol,
+                    ..Relations::default()
+                };
+                Relations {
+                    seqadj,
+                    helper,
+                    expectations,
+                    ..if master_protocol % 2 == 1 {
+                        with_master
+                    } else {
+                        Relations::default()
+                    }
+                }
+            },
+        )
+}
+
+/// Any expectation, and whose it is.
+fn expectation() -> impl Strategy<Value = (Key, Expectation)> {
+    any::<bool>()
+        .prop_flat_map(|v6| {
+            let names = (name(), name());
+            let addresses = (address(v6), address(v6));
+            let numbers = any::<(u16, u16, u32, u8)>();
+            let small = (0..4u8, 0..4u8, 0..2u8, 1..=EXPECTATIONS_MAX);
+            (key(v6), endpoints(v6), names, addresses, numbers, small)
+        })
+        .prop_map(
+            |(key, tuple, (function, helper), addresses, numbers, small)| {
+                let (source_mask, nat_address) = addresses;
+                let (source_port_mask, nat_port, timeout_s, protocol) = numbers;
+                let (flags, class, direction, count) = small;
+                let expectation = Expectation {
+                    tuple,
+                    source_mask,
+                    source_port_mask,
+                    nat_port,
+                    nat_address,
+                    timeout_s,
+                    function,
+                    helper,
+                    protocol: protocol.max(1),
+                    flags,
+                    class,
+                    direction,
+                    index: protocol % count,
+                    count,
+                    ..Expectation::default()
+                };
+                (key, expectation)
+            },
+        )
+}
+
 /// Any entry that can be replicated.
 fn entry() -> impl Strategy<Value = Entry> {
     any::<bool>()
         .prop_flat_map(|v6| {
             let words = (any::<u32>(), any::<u32>(), any::<u32>(), any::<[u32; 8]>());
-            (key(v6), endpoints(v6), words, 0..10u8, any::<bool>())
+            (
+                key(v6),
+                endpoints(v6),
+                words,
+                0..10u8,
+                any::<bool>(),
+                relations(v6),
+            )
         })
         .prop_map(
-            |(key, reply, (status, mark, timeout, words), state, windows)| {
+            |(key, reply, (status, mark, timeout, words), state, windows, relations)| {
                 let status = status & Entry::STATUS_MASK;
                 let fixed = status & Entry::FIXED_TIMEOUT != 0;
                 let entry = Entry {
@@ -98,6 +192,7 @@ fn entry() -> impl Strategy<Value = Entry> {
                     status,
                     mark,
                     timeout_s: if fixed { timeout } else { 0 },
+                    relations,
                     ..Entry::default()
                 };
                 with_state(entry, state, words, windows)
@@ -165,6 +260,29 @@ proptest! {
     }
 
     #[test]
+    fn what_is_expected_comes_back(expected in vec(expectation(), 1..30)) {
+        let mut host = Host::new(config(1));
+        host.node.promote(NOW, &host.stats);
+        host.send(NOW);
+        let mut got = Vec::new();
+        let mut take = |sent: Vec<Vec<u8>>| {
+            let is_data = |frame: &Vec<u8>| Header::decode(frame).unwrap().0.kind == Kind::Data;
+            let data = sent.into_iter().filter(is_data);
+            got.extend(data.flat_map(|frame| records(&frame)));
+        };
+        for (key, expectation) in &expected {
+            while !host.node.has_room() {
+                take(host.send(NOW));
+            }
+            host.node.handle_expectation(key, expectation, NOW, &host.stats);
+        }
+        take(host.send(NOW.after(NS_PER_S / 10)));
+        got.retain(|record| matches!(record, Record::Expectation(..)));
+        let all: Vec<_> = expected.iter().map(|&(key, e)| Record::Expectation(key, e)).collect();
+        prop_assert_eq!(got, all);
+    }
+
+    #[test]
     fn a_record_that_is_understood_is_canonical(
         entry in entry(),
         mutations in vec(any::<Mutation>(), 0..4),
@@ -187,7 +305,7 @@ proptest! {
     #[test]
     fn random_records_do_no_harm(
         bodies in vec(vec(any::<u8>(), 0..60), 0..20),
-        types in vec(0..9u8, 20),
+        types in vec(0..10u8, 20),
     ) {
         let mut frame = frames(&[common::entry(1, 1)], &[]).remove(0);
         frame.truncate(HEADER_LEN);

@@ -11,7 +11,9 @@ use ct_sync_host::proto::control::{HEARD_MAX, NACK_RANGES_MAX};
 use ct_sync_host::proto::entry::{FAMILY_V4, ZONE_DIR_BOTH};
 use ct_sync_host::proto::frame::FRAME_MIN;
 use ct_sync_host::proto::gaps::GAPS_MAX;
+use ct_sync_host::proto::header::HEADER_LEN;
 use ct_sync_host::proto::record::RECORD_MAX;
+use ct_sync_host::proto::relations::EXPECTATIONS_MAX;
 use ct_sync_host::proto::time::{NS_PER_MS, NS_PER_S};
 use ct_sync_host::proto::*;
 use ct_sync_host::stats::Counter;
@@ -91,6 +93,33 @@ fn the_live_records() {
     assert_eq!(frames, [example("data")]);
 }
 
+/// The client of an FTP connection waits for the server.
+#[test]
+fn the_expectation() {
+    let (mut host, _) = primary();
+    let mut master = connection().key;
+    master.original.dst_port = 21;
+    let mut expectation = Expectation {
+        nat_port: 40001,
+        timeout_s: 300,
+        protocol: 6,
+        direction: 1,
+        count: 1,
+        ..Expectation::default()
+    };
+    expectation.tuple.src = master.original.dst;
+    expectation.source_mask[..4].fill(255);
+    expectation.tuple.dst[..4].copy_from_slice(&[192, 0, 2, 1]);
+    expectation.tuple.dst_port = 1024;
+    expectation.function[..17].copy_from_slice(b"nat-follow-master");
+    let stats = &host.stats;
+    host.node
+        .handle_expectation(&master, &expectation, NOW.after(NS_PER_S / 10), stats);
+    let frames = host.send(NOW.after(NS_PER_S / 2));
+    let record = frames.iter().find(|frame| frame[5] == 1).unwrap();
+    assert_eq!(record[HEADER_LEN..], example("expectation"));
+}
+
 #[test]
 fn the_update() {
     let (mut host, _) = primary();
@@ -148,6 +177,7 @@ fn the_limits() {
         format!("No record is longer than {RECORD_MAX} bytes"),
         format!("at least {FRAME_MIN} bytes of UDP payload"),
         format!("A node keeps {PEERS_MAX} peers apart"),
+        format!("that follow, 0 to {EXPECTATIONS_MAX};"),
         format!("up to {HEARD_MAX} nodes"),
         format!("{WALK_BATCH} entries"),
         format!("up to {NACK_RANGES_MAX} ranges"),

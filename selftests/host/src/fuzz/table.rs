@@ -3,7 +3,8 @@
 //! A table that believes nothing: what it is given has to be what `helpers/apply.c` relies on.
 
 use crate::proto::entry::{FAMILY_V4, FAMILY_V6, ZONE_DIR_BOTH};
-use crate::proto::{Applied, Entry, Key, Table};
+use crate::proto::relations::EXPECTATIONS_MAX;
+use crate::proto::{Applied, Entry, Expectation, Expected, Key, Table};
 use crate::sim::Rng;
 
 /// Entries at most, so that it is full now and then.
@@ -108,6 +109,18 @@ impl Table for Doubter {
         Applied::Updated
     }
 
+    fn expect(&mut self, master: &Key, expectation: &Expectation) -> Expected {
+        assert!(expectation.index < expectation.count && expectation.count <= EXPECTATIONS_MAX);
+        assert!(expectation.class < 4 && expectation.direction <= 1);
+        assert!(expectation.flags & !3 == 0 && expectation.protocol != 0);
+        assert_eq!(expectation.function.last(), Some(&0), "it is a string");
+        assert_eq!(expectation.helper.last(), Some(&0), "it is a string");
+        match self.place(master) {
+            Some(_) => Expected::Added,
+            None => Expected::Refused,
+        }
+    }
+
     fn delete(&mut self, key: &Key) -> Applied {
         check_key(key);
         match self.place(key) {
@@ -165,6 +178,10 @@ fn check(entry: &Entry, mark: u8) {
         let tails = [&entry.reply.src[4..], &entry.reply.dst[4..]];
         assert_eq!(tails, [[0; 12]; 2], "{entry:?}");
     }
+    let relations = &entry.relations;
+    assert_eq!(relations.helper.last(), Some(&0), "it is a string");
+    assert_eq!(relations.master_helper.last(), Some(&0), "it is a string");
+    assert!(relations.expectations <= EXPECTATIONS_MAX);
 }
 
 /// One of a few connections, in one of many states.

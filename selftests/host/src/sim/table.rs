@@ -3,7 +3,7 @@
 //! The conntrack table of a simulated node.
 
 use super::numbered::Numbered;
-use crate::proto::{Applied, Entry, Key, Stream, Table};
+use crate::proto::{Applied, Entry, Expectation, Expected, Key, Stream, Table};
 
 /// The number of a connection: the simulated ones differ in this only.
 pub(super) fn number(key: &Key) -> u16 {
@@ -121,6 +121,11 @@ impl Table for SimTable {
             true => Applied::Unchanged,
             false => Applied::Updated,
         }
+    }
+
+    fn expect(&mut self, _master: &Key, _expectation: &Expectation) -> Expected {
+        self.check();
+        Expected::Known
     }
 
     fn delete(&mut self, key: &Key) -> Applied {

@@ -21,6 +21,8 @@ pub(crate) const BACKLOG: usize = 16;
 pub(crate) struct MapTable {
     /// Entries with their marks.
     pub(crate) entries: HashMap<Key, (Entry, u8)>,
+    /// What connections expect.
+    pub(crate) expected: HashMap<Key, Vec<Expectation>>,
     /// No entry is inserted when there are as many.
     pub(crate) max: Option<usize>,
     /// A connection that is refused for good.
@@ -58,6 +60,15 @@ impl Table for MapTable {
             true => Applied::Unchanged,
             false => Applied::Updated,
         }
+    }
+
+    fn expect(&mut self, master: &Key, expectation: &Expectation) -> Expected {
+        let list = self.expected.entry(*master).or_default();
+        if expectation.index == 0 {
+            list.clear();
+        }
+        list.push(*expectation);
+        Expected::Added
     }
 
     fn delete(&mut self, key: &Key) -> Applied {
