@@ -17,7 +17,7 @@ INTERFACE, GROUP, PORT, SEED = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(s
 MAGIC, VERSION, HEADER_LEN = 0x43545359, 1, 40
 DATA, HEARTBEAT, RESYNC_REQUEST = 1, 2, 4
 PRIMARY = 1
-UPSERT, DELETE, EXPECTATION = 1, 2, 8
+UPSERT, DELETE, EXPECTATION = 1, 2, 9
 TCP, UDP, EXPERIMENT = 6, 17, 253
 TCP_STATE = bytes([2, 4, 3, 0x77, 0x23, 0x23])
 # The only one of its list, for a minute: TCP to 192.0.2.200:2000.

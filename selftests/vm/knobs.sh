@@ -56,15 +56,17 @@ takes() {
 # lines_since MARK: what the module has logged since.
 lines_since() { dmesg | sed "0,/$1/d" | grep 'ct_sync: '; }
 
-# When the last write was refused, in microseconds.
-last_refused=0
+# Has when the last write was refused, in microseconds; `check` runs its command in a subshell, from which no variable returns.
+TEMPORARY=$(mktemp -d)
+echo 0 >"$TEMPORARY/refused"
 
 # refuses KNOB TEXT [ERRNO]: whether a write fails with the errno (default EINVAL), changes nothing and logs one line.
 refuses() {
-	local before after result mark=MARK$RANDOM$RANDOM lines
+	local before after result mark=MARK$RANDOM$RANDOM lines last
 	# The module writes 20 such lines in 5 s at most; a fast machine has to wait.
-	until [ "${EPOCHREALTIME/./}" -gt $((last_refused + 260000)) ]; do sleep 0.05; done
-	last_refused=${EPOCHREALTIME/./}
+	read -r last <"$TEMPORARY/refused"
+	until [ "${EPOCHREALTIME/./}" -gt $((last + 260000)) ]; do sleep 0.05; done
+	echo "${EPOCHREALTIME/./}" >"$TEMPORARY/refused"
 	before=$(on fw1 cat "$NEW/$1")
 	echo $mark >/dev/kmsg
 	result=$(try "$NEW/$1" "$2")
