@@ -11,6 +11,7 @@ use crate::engine::{Engine, FRAME_MAX};
 use crate::kapi::socket::Datagram;
 use crate::kapi::thread::{self, Body, Stop};
 use crate::stats::Counter;
+use crate::table::Replica;
 
 /// The hop limit of a datagram that no router has touched (RFC 5082).
 const HOP_LIMIT_ON_LINK: u8 = 255;
@@ -64,7 +65,10 @@ impl Receiver {
             engine.stats.count(Counter::FramesReceived);
             return engine.stats.count(Counter::FramesTooLong);
         };
-        let mut table = engine.table;
+        let mut table = Replica {
+            table: engine.table,
+            stats: &engine.stats,
+        };
         let mut node = engine.node.lock();
         node.handle_frame(
             frame,

@@ -16,7 +16,7 @@ use crate::kapi::conntrack::{Conntrack, Cursor, Found, WalkMode};
 use crate::kapi::thread::{self, Body, Stop};
 use crate::notices;
 use crate::proto::time::NS_PER_S;
-use crate::proto::{Entry, Key, Node, Role, Time, Truth};
+use crate::proto::{Entry, Extras, Key, Node, Role, Time, Truth};
 use crate::queue::Consumer;
 use crate::stats::Counter;
 
@@ -185,8 +185,10 @@ impl Sender {
     fn tell(&self, node: &mut NodeGuard<'_>, mut key: Key) {
         let ended = key.hints & Key::DESTROYED != 0;
         key.hints = 0;
-        let truth = match self.engine.table.snapshot(&key, self.engine.filter) {
-            Found::Present(entry) => return self.tell_truth(node, Truth::Present(&entry)),
+        let mut entry = Entry::default();
+        let found = (self.engine.table).snapshot(&key, self.engine.filter(), &mut entry);
+        let truth = match found {
+            Found::Present => return self.tell_truth(node, Truth::Present(&entry)),
             Found::Withdrawn => Truth::Absent(&key),
             // Also when a connection that is not replicated has the tuple by now.
             Found::Absent | Found::Local | Found::Unmarked if ended => Truth::Absent(&key),
@@ -201,12 +203,13 @@ impl Sender {
     /// Tells anew of what backups have lost.
     fn repair(&self, node: &mut NodeGuard<'_>) -> bool {
         for _ in 0..REPAIRS_MAX {
-            self.make_room(node);
+            self.make_room(node, None);
             let Some(key) = node.poll_repair(thread::now(), &self.engine.stats) else {
                 return false;
             };
-            match self.engine.table.snapshot(&key, self.engine.filter) {
-                Found::Present(entry) => self.tell_truth(node, Truth::Present(&entry)),
+            let mut entry = Entry::default();
+            match (self.engine.table).snapshot(&key, self.engine.filter(), &mut entry) {
+                Found::Present => self.tell_truth(node, Truth::Present(&entry)),
                 // What is not replicated is not there for the backups.
                 _ => self.tell_truth(node, Truth::Absent(&key)),
             }
@@ -215,7 +218,10 @@ impl Sender {
     }
 
     fn tell_truth(&self, node: &mut NodeGuard<'_>, truth: Truth<'_>) {
-        self.make_room(node);
+        match truth {
+            Truth::Present(entry) => self.make_room(node, Some(entry)),
+            Truth::Absent(_) => self.make_room(node, None),
+        }
         node.handle_truth(truth, thread::now(), &self.engine.stats);
     }
 
@@ -231,7 +237,7 @@ impl Sender {
         let walked = self.engine.table.walk(
             cursor,
             WalkMode::Dirty,
-            self.engine.filter,
+            self.engine.filter(),
             &mut self.entries,
         );
         if walked.done {
@@ -265,7 +271,7 @@ impl Sender {
         let walked = self.engine.table.walk(
             &mut self.walk,
             WalkMode::Unmarked(walk.mark),
-            self.engine.filter,
+            self.engine.filter(),
             self.entries.get_mut(..budget).unwrap_or_default(),
         );
         for entry in self.entries.iter().take(walked.count) {
@@ -274,7 +280,7 @@ impl Sender {
                 self.tell_read(node, entry);
                 continue;
             }
-            self.make_room(node);
+            self.make_room(node, Some(entry));
             node.handle_walked(entry, now, &self.engine.stats);
         }
         self.mute |= walked.mute;
@@ -285,10 +291,17 @@ impl Sender {
         true
     }
 
-    /// Sends until the protocol takes another record.
-    fn make_room(&self, node: &mut NodeGuard<'_>) {
-        if !node.has_room() {
+    /// Sends until the protocol takes another record: of this entry, or of an absence.
+    fn make_room(&self, node: &mut NodeGuard<'_>, entry: Option<&Entry>) {
+        let has_room = match entry {
+            Some(entry) => node.has_room_for(entry),
+            None => node.has_room_for_absence(),
+        };
+        if !has_room {
             self.transmit(node);
+        }
+        if entry.is_some_and(|entry| entry.extras.has & Extras::LOST_SECMARK != 0) {
+            self.engine.stats.count(Counter::SecmarksUnsent);
         }
     }
 

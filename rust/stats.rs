@@ -51,6 +51,7 @@ counters! {
     HeartbeatsSent "heartbeats_sent" "heartbeat frames among those sent",
     SendFailed "send_failed" "frames that the socket refused",
     RecordsNoRoom "records_no_room" "records dropped because the frame was full; a sequence number is skipped for each",
+    SecmarksUnsent "secmarks_unsent" "records sent without a security mark: its context has no name, or one of more than 64 bytes",
     FramesRepaired "frames_repaired" "lost frames of which everything was told anew as primary",
     RecordsRepaired "records_repaired" "records told for that",
     RepairsImpossible "repairs_impossible" "NACKs of numbers older than the backlog",
@@ -100,6 +101,9 @@ counters! {
     EntriesNatDiverged "entries_nat_diverged" "not created: NAT gave another translation than the primary's",
     EntriesBusy "entries_busy" "not created: an entry of the same tuples was coming or going, or the hash chain is too long",
     EntriesRefused "entries_refused" "not created: refused by conntrack for another reason",
+    PoliciesLost "timeout_policies_lost" "connections applied without their timeout policy, which this kernel's tracker cannot take",
+    SecmarksLost "secmarks_lost" "connections applied without their security mark, whose context this node does not know",
+    ExtensionsLost "extensions_lost" "connections applied without all of their extensions, for want of memory or of kernel support",
     EntriesSwept "entries_swept" "connections deleted at the end of a resync that did not have them",
     ScrubCorrections "scrub_corrections" "differences that a scrub has found and put right; 0 in a healthy cluster",
     // Resync and roles.

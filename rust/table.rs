@@ -1,24 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The conntrack table as the protocol sees it.
+//! The conntrack table as the protocol sees it, when it applies records.
+//!
+//! Context: the receiver thread, with the mutex of the protocol held.
 
-use crate::kapi::conntrack::Conntrack;
+use crate::kapi::conntrack::{Conntrack, Lost};
 use crate::proto::{Applied, Entry, Key, Table};
+use crate::stats::{Counter, Stats};
 
-impl Table for Conntrack {
+/// A table, and where to count what could not be kept of a record.
+pub(crate) struct Replica<'a> {
+    /// The table.
+    pub(crate) table: Conntrack,
+    /// The counters.
+    pub(crate) stats: &'a Stats,
+}
+
+impl Table for Replica<'_> {
     fn upsert(&mut self, entry: &Entry, mark: u8) -> Applied {
-        Conntrack::upsert(*self, entry, mark)
+        let (applied, lost) = self.table.upsert(entry, mark);
+        for (what, counter) in [
+            (Lost::POLICY, Counter::PoliciesLost),
+            (Lost::CONTEXT, Counter::SecmarksLost),
+            (Lost::EXTENSION, Counter::ExtensionsLost),
+        ] {
+            if lost.has(what) {
+                self.stats.count(counter);
+            }
+        }
+        applied
     }
 
     fn delete(&mut self, key: &Key) -> Applied {
-        Conntrack::delete(*self, key)
+        self.table.delete(key)
     }
 
     fn sweep(&mut self, mark: u8) -> u32 {
-        Conntrack::sweep(*self, mark)
+        self.table.sweep(mark)
     }
 
     fn forget_marks(&mut self) {
-        Conntrack::forget_marks(*self);
+        self.table.forget_marks();
     }
 }

@@ -167,6 +167,7 @@ static void read_entry(struct nf_conn *ct, struct ct_sync_entry *entry)
 		read_tcp(ct, entry);
 	else if (nf_ct_protonum(ct) == IPPROTO_SCTP)
 		read_sctp(ct, entry);
+	ct_sync_extras_read(ct, &entry->extras);
 }
 
 /*

@@ -37,7 +37,7 @@ extern "C" {
     fn ct_sync_table_buckets() -> u32;
     fn ct_sync_table_count(net: *mut c_void) -> u32;
     fn ct_sync_table_max(net: *mut c_void) -> u32;
-    fn ct_sync_upsert(net: *mut c_void, entry: *const Entry, mark: u8) -> i32;
+    fn ct_sync_upsert(net: *mut c_void, entry: *const Entry, mark: u8, lost: *mut u32) -> i32;
     fn ct_sync_delete(net: *mut c_void, key: *const Key) -> i32;
     fn ct_sync_sweep(net: *mut c_void, mark: u8) -> u32;
     fn ct_sync_pin_all(net: *mut c_void) -> u32;
@@ -96,8 +96,8 @@ impl EventEntry<'_> {
 pub(crate) enum Found {
     /// No such connection, or one that is dying.
     Absent,
-    /// This one.
-    Present(Entry),
+    /// There is one.
+    Present,
     /// One that ends on this node.
     Local,
     /// One without the mark that selects what is replicated.
@@ -113,6 +113,24 @@ pub(crate) enum WalkMode {
     Unmarked(u8),
     /// Those whose dirty bit is set; it is cleared.
     Dirty,
+}
+
+/// What of a record could not be kept, though the rest was applied: `CT_SYNC_LOST_*`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost(u32);
+
+impl Lost {
+    /// The timeout policy.
+    pub(crate) const POLICY: Lost = Lost(1);
+    /// The security mark.
+    pub(crate) const CONTEXT: Lost = Lost(2);
+    /// An extension.
+    pub(crate) const EXTENSION: Lost = Lost(4);
+
+    /// Whether all of `other` is among this.
+    pub(crate) fn has(self, other: Lost) -> bool {
+        self.0 & other.0 == other.0
+    }
 }
 
 /// Where a walk of the table stands.
@@ -134,12 +152,23 @@ pub(crate) struct Walked {
     pub(crate) mute: bool,
 }
 
-/// Which entries are replicated: those that have one of the bits of `mark_mask` in their mark;
+/// What is replicated: entries that have one of the bits of `mark_mask` in their mark;
 /// all when it is 0.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Filter {
     /// Bits of the connection mark.
     pub(crate) mark_mask: u32,
+    /// Whether their counters are.
+    pub(crate) counters: bool,
+}
+
+impl Filter {
+    /// Takes out of an entry what is not replicated.
+    fn apply(self, entry: &mut Entry) {
+        if !self.counters {
+            entry.extras.forget_counters();
+        }
+    }
 }
 
 /// The conntrack table of a namespace.
@@ -156,15 +185,14 @@ impl Conntrack {
         Self(net)
     }
 
-    /// The truth about a key, now; its dirty bit is cleared first.
-    pub(crate) fn snapshot(self, key: &Key, filter: Filter) -> Found {
-        let mut entry = Entry::default();
+    /// The truth about a key, now; its dirty bit is cleared first. `entry` is what is present.
+    pub(crate) fn snapshot(self, key: &Key, filter: Filter, entry: &mut Entry) -> Found {
         // SAFETY: By the invariant of `Net`; the result is ours to write.
-        let found =
-            unsafe { ct_sync_snapshot(self.0.as_ptr(), key, filter.mark_mask, &raw mut entry) };
+        let found = unsafe { ct_sync_snapshot(self.0.as_ptr(), key, filter.mark_mask, entry) };
+        filter.apply(entry);
         // The values of enum ct_sync_found.
         match found {
-            1 => Found::Present(entry),
+            1 => Found::Present,
             2 => Found::Local,
             3 => Found::Unmarked,
             4 => Found::Withdrawn,
@@ -200,6 +228,9 @@ impl Conntrack {
                 &raw mut mute,
             )
         };
+        for entry in entries.iter_mut().take(count as usize) {
+            filter.apply(entry);
+        }
         Walked {
             count: count as usize,
             done,
@@ -225,10 +256,16 @@ impl Conntrack {
         unsafe { ct_sync_table_max(self.0.as_ptr()) }
     }
 
-    /// Makes the table say what a record says.
-    pub(crate) fn upsert(self, entry: &Entry, mark: u8) -> Applied {
-        // SAFETY: By the invariant of `Net`.
-        applied(unsafe { ct_sync_upsert(self.0.as_ptr(), entry, mark) })
+    /// Makes the table say what a record says; also returns what of it could not be kept.
+    ///
+    /// # Context
+    ///
+    /// The mutex of the protocol is held: there is one caller at a time for a namespace.
+    pub(crate) fn upsert(self, entry: &Entry, mark: u8) -> (Applied, Lost) {
+        let mut lost = 0;
+        // SAFETY: By the invariant of `Net`; `lost` is ours to write.
+        let value = unsafe { ct_sync_upsert(self.0.as_ptr(), entry, mark, &raw mut lost) };
+        (applied(value), Lost(lost))
     }
 
     /// Ends the copy of a connection.

@@ -4,13 +4,21 @@
 
 use super::bytes::{Reader, Writer};
 use super::entry::{Entry, TcpWindow};
+use super::extras::{extras_max, put_extras, take_extra, EXTRAS_MAX};
 use super::inverse::{inverse, SCTP, TCP};
 use super::key::{flag, put_address, take_address};
 
-/// Most bytes that the attributes of one entry take: those of a TCP connection with windows, NAT
-/// of everything over IPv6, a mark and a fixed timeout.
-pub(super) const ATTRIBUTES_MAX: usize =
+/// Most bytes that the attributes of one entry take without its extras: those of a TCP connection
+/// with windows, NAT of everything over IPv6, a mark and a fixed timeout.
+pub(super) const ATTRIBUTES_COMMON: usize =
     (2 + 1 + 2 * 16 + 2 * 2) + (2 + 4) + (2 + 2 * 16) + (2 + 4) + (2 + 4);
+/// Most bytes that the attributes of one entry take.
+pub(super) const ATTRIBUTES_MAX: usize = ATTRIBUTES_COMMON + EXTRAS_MAX;
+
+/// Bytes in which the attributes of this entry fit.
+pub(super) fn attributes_max(entry: &Entry) -> usize {
+    ATTRIBUTES_COMMON + extras_max(&entry.extras)
+}
 
 /// Types of attributes.
 mod kind {
@@ -48,10 +56,11 @@ pub(super) fn put_attributes(w: &mut Writer<'_>, entry: &Entry) {
     if entry.status & Entry::FIXED_TIMEOUT != 0 {
         attribute(w, kind::TIMEOUT, |w| w.u32(entry.timeout_s));
     }
+    put_extras(w, &entry.extras);
 }
 
 /// Writes one attribute of type `kind`.
-fn attribute(w: &mut Writer<'_>, kind: u8, body: impl FnOnce(&mut Writer<'_>)) {
+pub(super) fn attribute(w: &mut Writer<'_>, kind: u8, body: impl FnOnce(&mut Writer<'_>)) {
     w.u8(kind);
     w.prefixed(body);
 }
@@ -137,7 +146,7 @@ pub(super) fn take_attributes(
             kind::SCTP => take_sctp(&mut body, entry)?,
             kind::MARK => entry.mark = body.u32()?,
             kind::TIMEOUT => timeout = Some(body.u32()?),
-            _ => *unknown += 1,
+            _ => *unknown += u32::from(!take_extra(kind, &mut body, &mut entry.extras)?),
         }
     }
     if entry.status & Entry::FIXED_TIMEOUT != 0 {

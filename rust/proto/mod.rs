@@ -16,6 +16,7 @@ mod bytes;
 pub mod control;
 mod dispatch;
 pub mod entry;
+mod extras;
 pub mod frame;
 pub mod gaps;
 pub mod header;
@@ -34,7 +35,7 @@ mod walker;
 
 pub use address::Address;
 pub use backlog::{backlog_bytes, BacklogFrame};
-pub use entry::{Endpoints, Entry, Key, TcpWindow};
+pub use entry::{Endpoints, Entry, Extras, Key, TcpWindow};
 pub use node::{Applied, Config, Node, Storage, Table, Truth};
 pub use notices::{Notice, Notices};
 pub use peers::{Peer, PEERS_MAX};

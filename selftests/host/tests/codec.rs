@@ -7,7 +7,7 @@
 mod common;
 
 use common::{config, Host};
-use ct_sync_host::proto::entry::{FAMILY_V4, FAMILY_V6};
+use ct_sync_host::proto::entry::{FAMILY_V4, FAMILY_V6, POLICY_MAX, SECCTX_MAX};
 use ct_sync_host::proto::header::{Header, Kind, HEADER_LEN};
 use ct_sync_host::proto::record::{Record, Records};
 use ct_sync_host::proto::time::NS_PER_S;
@@ -81,15 +81,50 @@ fn with_state(mut entry: Entry, state: u8, words: [u32; 8], windows: bool) -> En
     entry
 }
 
+/// Anything that an entry can have in extensions.
+fn extras() -> impl Strategy<Value = Extras> {
+    let numbers = (any::<u64>(), any::<[u64; 6]>(), any::<[u32; 3]>());
+    let lists = (
+        vec(1..=u8::MAX, 0..=SECCTX_MAX),
+        vec(any::<u32>(), 0..=POLICY_MAX),
+    );
+    let some = (numbers, lists, 0..4u8).prop_map(|((started, words, synproxy), lists, has)| {
+        let mut extras = Extras {
+            started_ns: started,
+            packets: [words[0], words[1]],
+            bytes: [words[2], words[3]],
+            labels: [words[4], words[5]],
+            synproxy: if has & Extras::HAS_SYNPROXY != 0 {
+                synproxy
+            } else {
+                [0; 3]
+            },
+            has,
+            ..Extras::NONE
+        };
+        let (secctx, policy) = lists;
+        extras.secctx[..secctx.len()].copy_from_slice(&secctx);
+        extras.secctx_length = secctx.len() as u8;
+        extras.policy_s[..policy.len()].copy_from_slice(&policy);
+        extras.policy_length = policy.len() as u8;
+        if has & Extras::HAS_COUNTERS == 0 {
+            extras.forget_counters();
+        }
+        extras
+    });
+    prop_oneof![Just(Extras::NONE), some]
+}
+
 /// Any entry that can be replicated.
 fn entry() -> impl Strategy<Value = Entry> {
     any::<bool>()
         .prop_flat_map(|v6| {
             let words = (any::<u32>(), any::<u32>(), any::<u32>(), any::<[u32; 8]>());
-            (key(v6), endpoints(v6), words, 0..10u8, any::<bool>())
+            let state = (0..10u8, any::<bool>());
+            (key(v6), endpoints(v6), words, state, extras())
         })
         .prop_map(
-            |(key, reply, (status, mark, timeout, words), state, windows)| {
+            |(key, reply, (status, mark, timeout, words), (state, windows), extras)| {
                 let status = status & Entry::STATUS_MASK;
                 let fixed = status & Entry::FIXED_TIMEOUT != 0;
                 let entry = Entry {
@@ -98,6 +133,7 @@ fn entry() -> impl Strategy<Value = Entry> {
                     status,
                     mark,
                     timeout_s: if fixed { timeout } else { 0 },
+                    extras,
                     ..Entry::default()
                 };
                 with_state(entry, state, words, windows)
@@ -137,6 +173,12 @@ fn records(frame: &[u8]) -> Vec<Record> {
         .collect()
 }
 
+/// The body of the first record of a frame.
+fn first_body(frame: &[u8]) -> &[u8] {
+    let (header, payload) = Header::decode(frame).unwrap();
+    Records::new(payload, header.count).unwrap().next().unwrap()
+}
+
 /// Which byte is changed, inserted or removed.
 type Mutation = (usize, u8, u8);
 
@@ -169,7 +211,7 @@ proptest! {
         entry in entry(),
         mutations in vec(any::<Mutation>(), 0..4),
     ) {
-        let mut body = frames(&[entry], &[])[0][HEADER_LEN + 1..].to_vec();
+        let mut body = first_body(&frames(&[entry], &[])[0]).to_vec();
         mutations.iter().for_each(|mutation| mutate(&mut body, mutation));
         if let Some(Record::Upsert(entry)) = Record::decode(&body, &mut 0) {
             let sent = frames(&[entry], &[]);

@@ -1,0 +1,133 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# time: 90
+#
+# What conntrack keeps in extensions: labels, the start, a timeout policy, counters; and the security mark. The backup has
+# them, and they have their effect on packets after a takeover. Scrubs find nothing to correct.
+#
+#   client ── fw1 (then fw2) ── server
+
+. ./lib.sh || exit
+. ./flows.bash
+
+# By source port: 1001 has a label from its first packet and another from its first data, 1002 a timeout policy, 1003 a
+# security mark. The policy is on fw1 only.
+attributes() {
+	local policy=''
+	[ "$1" != fw1 ] || policy='
+		ct timeout long { protocol tcp; l3proto ip; policy = { established: 4321, fin_wait: 77 }; }
+		chain policy {
+			type filter hook prerouting priority mangle;
+			iifname lan tcp sport 1002 ct timeout set "long"
+		}'
+	on "$1" nft -f - <<-EOF
+		table inet attributes {
+			secmark mark { "unconfined" }
+			$policy
+			chain mark {
+				type filter hook prerouting priority mangle;
+				iifname lan tcp sport 1001 ct state new ct label set 10
+				iifname lan tcp sport 1001 tcp flags psh / psh ct label set 100
+				iifname lan tcp sport 1003 ct state new meta secmark set "mark" ct secmark set meta secmark
+			}
+			chain seen {
+				type filter hook forward priority 10;
+				iifname wan ct label 10 ct label 100 counter
+			}
+		}
+	EOF
+}
+
+# entry NODE PORT [OPTIONS]: the entry from a source port, as conntrack shows it with these options.
+entry() { on "$1" conntrack -L -p tcp --orig-port-src "$2" "${@:3}" 2>/dev/null; }
+
+# What matches PATTERN of the entry from a port is on both nodes, and the same.
+same() {
+	local pattern=$1 first second
+	shift
+	first=$(entry fw1 "$@" | grep -oE "$pattern")
+	second=$(entry fw2 "$@" | grep -oE "$pattern")
+	echo "fw1: '$first', fw2: '$second'"
+	[ -n "$first" ] && [ "$first" = "$second" ]
+}
+
+# Whether an entry on NODE has both labels; conntrack shows the numbers of labels that have no name.
+has_labels() { entry "$1" 1001 -o labels | grep -E 'labels=.*10.*100'; }
+
+# Packets that have passed fw2 with both labels.
+labelled() { on fw2 nft list chain inet attributes seen | grep -oE 'packets [0-9]+' | cut -d ' ' -f 2; }
+
+# More such packets have passed than before.
+counted() {
+	echo "$(labelled) packets, before: $1"
+	[ "$(labelled)" -gt "$1" ]
+}
+
+# timeout NODE PORT MIN MAX: whether the entry from a port expires within these seconds.
+timeout_in() {
+	local seconds
+	seconds=$(entry "$1" "$2" | awk '{print $3}')
+	echo "expires in '$seconds' s"
+	[ "${seconds:-0}" -ge "$3" ] && [ "$seconds" -le "$4" ]
+}
+
+# The packets of a flow's original direction.
+packets() { entry "$1" "$2" | sed -nE 's/^[^=]* .*sport=[0-9]+ dport=[0-9]+ packets=([0-9]+) .*sport.*/\1/p'; }
+
+# Whether fw2 counts on.
+counts_on() {
+	echo "$(packets fw2 1001) packets, before: $1"
+	[ "$(packets fw2 1001)" -gt "$1" ]
+}
+
+topology
+for node in $FIREWALLS; do
+	on "$node" sh -c "$(settings netfilter/nf_conntrack_timestamp=1 netfilter/nf_conntrack_acct=1)"
+	check "$node has the rules" attributes "$node"
+done
+start_flows
+flow listen server 7
+check "a flow opens before ct_sync starts" flow open early client tcp $SERVER 7 1000
+sleep 1.5
+check "ct_sync starts" start_ct_sync
+check "its start is the primary's" wait_until same '\[start=[^]]*\]' 1000 -o ktimestamp
+for port in 1001 1002 1003; do
+	check "a flow opens: $port" flow open "f$port" client tcp $SERVER 7 $port
+done
+check "flows pass" flows echo f1001 f1002 f1003
+check "labels" wait_until same 'labels=.*' 1001 -o labels
+note "labels: $(entry fw2 1001 -o labels | grep -oE 'labels=.*')"
+check "both of them" wait_until has_labels fw2
+check "security mark" wait_until same 'secctx=[^ ]*' 1003
+check "the start of a flow that was opened later" same '\[start=[^]]*\]' 1003 -o ktimestamp
+check "the tables are equal" wait_until same_tables
+
+check "no counters are told of" is fw1 scrub_corrections 0
+check "they are zero on the backup" test "$(packets fw2 1001)" = 0
+served=$(value fw1 resyncs_served)
+check "counters are switched on" knob fw1 counters_interval 1
+check "the counters are the same" wait_until same 'packets=.*' 1001
+check "several scrubs pass" wait_until at_least fw1 resyncs_served $((served + 2))
+check "they find nothing to correct" is fw2 scrub_corrections 0
+check "nor is anything missing" is fw2 extensions_lost 0
+
+labels=$(labelled)
+packets=$(packets fw2 1001)
+knob fw1 state 0
+takeover fw2
+knob fw2 state 1
+check "flows pass after the takeover" flows echo early f1001 f1002 f1003
+check "rules see the labels" counted "$labels"
+check "the counters go on" counts_on "$packets"
+check "the policy sets the timeout" wait_until timeout_in fw2 1002 4300 4321
+check "and that of this flow only" timeout_in fw2 1001 400000 432000
+check "the old primary is in step" wait_until is fw1 synced 1
+knob fw2 state 0
+takeover fw1
+knob fw1 state 1
+check "flows pass after the way back" flows echo early f1001 f1002 f1003
+check "the policy still counts" wait_until timeout_in fw1 1002 4300 4321
+check "a flow with a policy ends" flow finish f1002
+check "its policy has a timeout for that" wait_until timeout_in fw1 1002 0 77
+finish
