@@ -3,7 +3,8 @@
 #
 # time: 90
 #
-# What conntrack keeps in extensions: labels, the start, a timeout policy, counters; and the security mark. The backup has
+# What conntrack keeps in extensions: labels, the start, a timeout policy, counters; and the security mark. Also a flow
+# whose prefix is translated (NPTv6 of nft, which is NAT in conntrack). The backup has
 # them, and they have their effect on packets after a takeover. Scrubs find nothing to correct.
 #
 #   client ── fw1 (then fw2) ── server
@@ -12,24 +13,29 @@
 . ./flows.bash
 
 # By source port: 1001 has a label from its first packet and another from its first data, 1002 a timeout policy, 1003 a
-# security mark. The policy is on fw1 only.
+# security mark, and the prefix of all over IPv6 is translated. The policy is on fw1 only.
+OUTER6=2001:db8:22:
 attributes() {
 	local policy=''
 	[ "$1" != fw1 ] || policy='
 		ct timeout long { protocol tcp; l3proto ip; policy = { established: 4321, fin_wait: 77 }; }
-		chain policy {
+		chain policies {
 			type filter hook prerouting priority mangle;
 			iifname lan tcp sport 1002 ct timeout set "long"
 		}'
 	on "$1" nft -f - <<-EOF
 		table inet attributes {
-			secmark mark { "unconfined" }
+			secmark tag { "unconfined" }
 			$policy
-			chain mark {
+			chain marks {
 				type filter hook prerouting priority mangle;
 				iifname lan tcp sport 1001 ct state new ct label set 10
-				iifname lan tcp sport 1001 tcp flags psh / psh ct label set 100
-				iifname lan tcp sport 1003 ct state new meta secmark set "mark" ct secmark set meta secmark
+				iifname lan tcp sport 1001 tcp flags & psh == psh ct label set 100
+				iifname lan tcp sport 1003 ct state new meta secmark set "tag" ct secmark set meta secmark
+			}
+			chain prefix {
+				type nat hook postrouting priority srcnat;
+				oifname wan ip6 saddr $LAN6:/64 snat ip6 prefix to $OUTER6:/64
 			}
 			chain seen {
 				type filter hook forward priority 10;
@@ -95,7 +101,10 @@ check "its start is the primary's" wait_until same '\[start=[^]]*\]' 1000 -o kti
 for port in 1001 1002 1003; do
 	check "a flow opens: $port" flow open "f$port" client tcp $SERVER 7 $port
 done
-check "flows pass" flows echo f1001 f1002 f1003
+ip -n server route add $OUTER6:/64 via $WAN6:1
+check "a flow opens whose prefix is translated" flow open prefix client tcp $SERVER6 7 1006
+check "flows pass" flows echo f1001 f1002 f1003 prefix
+check "the backup has the prefix" wait_until has fw2 "src=$SERVER6 dst=$OUTER6:10 sport=7 dport=1006"
 check "labels" wait_until same 'labels=.*' 1001 -o labels
 note "labels: $(entry fw2 1001 -o labels | grep -oE 'labels=.*')"
 check "both of them" wait_until has_labels fw2
@@ -117,7 +126,7 @@ packets=$(packets fw2 1001)
 knob fw1 state 0
 takeover fw2
 knob fw2 state 1
-check "flows pass after the takeover" flows echo early f1001 f1002 f1003
+check "flows pass after the takeover" flows echo early f1001 f1002 f1003 prefix
 check "rules see the labels" counted "$labels"
 check "the counters go on" counts_on "$packets"
 check "the policy sets the timeout" wait_until timeout_in fw2 1002 4300 4321
@@ -126,7 +135,7 @@ check "the old primary is in step" wait_until is fw1 synced 1
 knob fw2 state 0
 takeover fw1
 knob fw1 state 1
-check "flows pass after the way back" flows echo early f1001 f1002 f1003
+check "flows pass after the way back" flows echo early f1001 f1002 f1003 prefix
 check "the policy still counts" wait_until timeout_in fw1 1002 4300 4321
 check "a flow with a policy ends" flow finish f1002
 check "its policy has a timeout for that" wait_until timeout_in fw1 1002 0 77

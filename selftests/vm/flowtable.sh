@@ -11,7 +11,7 @@
 . ./lib.sh || exit
 . ./flows.bash
 
-# Timeouts that pass during the test.
+# Timeouts of UDP that pass during the test.
 SHORT=3
 
 flowtable() {
@@ -41,12 +41,15 @@ busy() {
 	done
 }
 
+# The entries of a node, without what conntrack shows of flows that are carried or that are not, but not of both.
+plain() { table "$1" | sed -E 's/ \[(OFFLOAD|ASSURED)\]//; s/ ESTABLISHED / /'; }
+
 # The tables are equal, but that flows are carried by one node only.
-equal() { diff -U0 <(table fw1 | sed 's/ \[OFFLOAD\]//') <(table fw2 | sed 's/ \[OFFLOAD\]//'); }
+equal() { diff -U0 <(plain fw1) <(plain fw2); }
 
 topology
 for node in $FIREWALLS; do
-	on "$node" sh -c "$(settings netfilter/nf_conntrack_{udp_timeout,udp_timeout_stream,tcp_timeout_established}=$SHORT)"
+	on "$node" sh -c "$(settings netfilter/nf_conntrack_udp_timeout=$SHORT netfilter/nf_conntrack_udp_timeout_stream=$SHORT)"
 	check "$node has a flowtable" flowtable "$node"
 done
 start_flows
@@ -60,13 +63,10 @@ check "they are not carried there" hasnt fw2 OFFLOAD
 check "they are busy for long" busy
 check "they still are carried" offloaded fw1 tcp
 check "the backup still has them" equal
-on fw1 nft delete table inet fast
 check "a scrub" knob fw1 scrub_interval 1
 served=$(value fw1 resyncs_served)
 check "comes round" wait_until at_least fw1 resyncs_served $((served + 2))
 check "it finds nothing to correct" is fw2 scrub_corrections 0
-check "the flowtable comes back" flowtable fw1
-check "and carries them" wait_until carries fw1
 
 knob fw1 state 0
 takeover fw2

@@ -19,7 +19,7 @@ zones() {
 	on "$1" nft -f - <<-EOF
 		flush ruleset
 		table ip zones {
-			chain raw {
+			chain zones {
 				type filter hook prerouting priority raw;
 				iifname lan tcp sport 5001 ct reply zone set 3
 				iifname wan tcp dport 5001 ct reply zone set 3
@@ -28,7 +28,7 @@ zones() {
 				iifname lan tcp sport 5000 ct original zone set 1
 				iifname red ct original zone set 2
 			}
-			chain mark {
+			chain marks {
 				type filter hook prerouting priority mangle;
 				iifname lan ct state new ct mark set 1
 				iifname red ct state new ct mark set 2
