@@ -7,6 +7,7 @@
 #   client ── fw1 (primary), fw2 (backup) ── a sink in wan that nobody is
 #
 # time: 180
+# long: yes
 
 . ./lib.sh
 . ./churn.bash
