@@ -31,10 +31,16 @@ flows() {
 	done
 }
 
-# Starts the process that plays TCP connections with crafted segments, see segments.py; `flow` speaks to it then.
-start_segments() {
-	coproc SEGMENTS { exec python3 ./segments.py; }
-	exec {flows_in}>&"${SEGMENTS[1]}" {flows_out}<&"${SEGMENTS[0]}"
+# play NAME SCRIPT...: plays scripts side by side, see segments.py and datagrams.py.
+play() {
+	local name words=''
+	while [ $# -gt 0 ]; do
+		name=$1
+		words+=" $name:${2// /_}"
+		shift 2
+	done
+	# shellcheck disable=SC2086 # a list of words
+	flow play $words
 }
 
 # Has the client and the server drop what arrives, so that only crafted packets answer crafted packets.

@@ -19,7 +19,7 @@ STATES='SYN_SENT SYN_SENT2 SYN_RECV ESTABLISHED FIN_WAIT FIN_WAIT-server CLOSE_W
 
 topology
 quiet_nodes
-start_segments
+start_flows segments.py
 strict=(netfilter/nf_conntrack_tcp_be_liberal=0 netfilter/nf_conntrack_tcp_loose=0)
 for pair in $TIMEOUTS; do strict+=("netfilter/nf_conntrack_tcp_timeout_$pair"); done
 for node in $FIREWALLS; do

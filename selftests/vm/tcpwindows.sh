@@ -22,21 +22,9 @@ change() {
 	knob "$2" state 1
 }
 
-# play NAME SCRIPT...: plays scripts side by side, see segments.py.
-play() {
-	local name words=''
-	while [ $# -gt 0 ]; do
-		name=$1
-		words+=" $name:${2// /_}"
-		shift 2
-	done
-	# shellcheck disable=SC2086 # a list of words
-	flow play $words
-}
-
 topology
 quiet_nodes
-start_segments
+start_flows segments.py
 for node in $FIREWALLS; do
 	on "$node" sh -c "$(settings netfilter/nf_conntrack_tcp_be_liberal=0 netfilter/nf_conntrack_tcp_loose=0 \
 		netfilter/nf_conntrack_tcp_timeout_close=600)"

@@ -17,18 +17,6 @@ TIMEOUTS='udp_timeout=1001 udp_timeout_stream=1002 icmp_timeout=1003 icmpv6_time
 	sctp_timeout_cookie_echoed=1030 sctp_timeout_established=1040 sctp_timeout_shutdown_sent=1050
 	sctp_timeout_shutdown_recd=1060 sctp_timeout_shutdown_ack_sent=1070'
 
-# play NAME SCRIPT...: plays scripts side by side, see datagrams.py.
-play() {
-	local name words=''
-	while [ $# -gt 0 ]; do
-		name=$1
-		words+=" $name:${2// /_}"
-		shift 2
-	done
-	# shellcheck disable=SC2086 # a list of words
-	flow play $words
-}
-
 # lasts PROTOCOL SECONDS [PATTERN]: whether the new primary's entries of a protocol, in both families, have at most that
 # timeout, and at least all but 60 s of it.
 lasts() {
@@ -41,7 +29,7 @@ lasts() {
 
 topology
 quiet_nodes
-start_segments
+start_flows segments.py
 pairs=()
 for pair in $TIMEOUTS; do pairs+=("netfilter/nf_conntrack_$pair"); done
 for node in $FIREWALLS; do
