@@ -43,6 +43,8 @@ pub(crate) enum Id {
     ResyncRate,
     /// Time in which a scrub goes through the whole table, in seconds; 0 is no scrub.
     ScrubInterval,
+    /// How often the counters of connections are refreshed, in seconds; 0 is never.
+    CountersInterval,
     /// Frames that can be repaired.
     Backlog,
     /// Longest time that a record waits for others, in microseconds.
@@ -126,7 +128,7 @@ const fn text(id: Id, name: &'static CStr, access: Access) -> Knob {
 }
 
 /// All knobs.
-pub(crate) const KNOBS: [Knob; 18] = [
+pub(crate) const KNOBS: [Knob; 19] = [
     text(Id::Syncdev, c"syncdev", Access::ReadWrite),
     text(Id::State, c"state", Access::ReadWrite),
     text(Id::Synced, c"synced", Access::Read),
@@ -141,6 +143,7 @@ pub(crate) const KNOBS: [Knob; 18] = [
     text(Id::Resync, c"resync", Access::Write),
     number(Id::ResyncRate, c"resync_rate", 0, 10_000_000, 20_000),
     number(Id::ScrubInterval, c"scrub_interval", 0, 86_400, 300),
+    number(Id::CountersInterval, c"counters_interval", 0, 86_400, 0),
     number(Id::Backlog, c"backlog", 0, 16_384, 1024),
     number(Id::FlushUs, c"flush_us", 0, 1_000_000, 1000),
     number(Id::HeartbeatMs, c"heartbeat_ms", 50, 60_000, 1000),
@@ -237,6 +240,7 @@ impl Settings {
             Id::L2drop,
             Id::ResyncRate,
             Id::ScrubInterval,
+            Id::CountersInterval,
             Id::FlushUs,
             Id::HeartbeatMs,
             Id::TcpGrace,

@@ -91,8 +91,10 @@ pub(crate) struct Engine {
     pub(crate) net: Net,
     /// Its conntrack table.
     pub(crate) table: Conntrack,
-    /// Which entries are replicated.
-    pub(crate) filter: Filter,
+    /// Bits of the mark that select what is replicated; 0 is all.
+    mark_mask: u32,
+    /// 1 while counters are replicated.
+    counters: Atomic<u32>,
     /// The counters, which outlive the engine.
     pub(crate) stats: Arc<Stats>,
     /// The socket on syncdev.
@@ -144,14 +146,12 @@ impl Engine {
             cpus.push(Cpu::new(count)?, GFP_KERNEL)?;
         }
         let table = Conntrack::new(net);
-        let filter = Filter {
-            mark_mask: settings.mark_mask(),
-        };
         Arc::pin_init(
             pin_init!(Self {
                 net,
                 table,
-                filter,
+                mark_mask: settings.mark_mask(),
+                counters: Atomic::new(counters(settings)),
                 stats,
                 socket,
                 transport,
@@ -173,11 +173,20 @@ impl Engine {
     /// Takes settings that are compatible with those it was made with.
     pub(crate) fn reconfigure(&self, settings: &Settings) {
         self.grace_ns.store(grace_ns(settings), Relaxed);
+        self.counters.store(counters(settings), Relaxed);
         let mut node = self.node.lock();
         let config = soft_config(*node.config(), settings);
         node.reconfigure(config);
         drop(node);
         self.wake();
+    }
+
+    /// What is replicated.
+    pub(crate) fn filter(&self) -> Filter {
+        Filter {
+            mark_mask: self.mark_mask,
+            counters: self.counters.load(Relaxed) != 0,
+        }
     }
 
     /// What events on the current CPU use.
@@ -391,9 +400,24 @@ fn soft_config(config: proto::Config, settings: &Settings) -> proto::Config {
         flush: u64::from(settings.unsigned(Id::FlushUs)) * 1000,
         heartbeat: u64::from(settings.unsigned(Id::HeartbeatMs)) * NS_PER_MS,
         resync_rate: settings.unsigned(Id::ResyncRate),
-        scrub_interval: u64::from(settings.unsigned(Id::ScrubInterval)) * NS_PER_S,
+        scrub_interval: u64::from(scrub_interval_s(settings)) * NS_PER_S,
         ..config
     }
+}
+
+/// How often the table is walked: a scrub refreshes the counters as well.
+fn scrub_interval_s(settings: &Settings) -> u32 {
+    let scrub = settings.unsigned(Id::ScrubInterval);
+    match settings.unsigned(Id::CountersInterval) {
+        0 => scrub,
+        counters if scrub == 0 => counters,
+        counters => counters.min(scrub),
+    }
+}
+
+/// Whether counters are replicated, 0 or 1.
+fn counters(settings: &Settings) -> u32 {
+    u32::from(settings.unsigned(Id::CountersInterval) != 0)
 }
 
 /// How long TCP windows are not checked after a takeover, in nanoseconds.

@@ -16,7 +16,7 @@ use crate::kapi::conntrack::{Conntrack, Cursor, Found, WalkMode};
 use crate::kapi::thread::{self, Body, Stop};
 use crate::notices;
 use crate::proto::time::NS_PER_S;
-use crate::proto::{Entry, Expectation, Key, Node, Role, Time, Truth};
+use crate::proto::{Entry, Expectation, Extras, Key, Node, Role, Time, Truth};
 use crate::queue::Consumer;
 use crate::stats::Counter;
 
@@ -193,8 +193,10 @@ impl Sender {
     fn tell(&self, node: &mut NodeGuard<'_>, mut key: Key) {
         let ended = key.hints & Key::DESTROYED != 0;
         key.hints = 0;
-        let truth = match self.engine.table.snapshot(&key, self.engine.filter) {
-            Found::Present(entry) => return self.tell_live(node, &entry),
+        let mut entry = Entry::default();
+        let found = (self.engine.table).snapshot(&key, self.engine.filter(), &mut entry);
+        let truth = match found {
+            Found::Present => return self.tell_live(node, &entry),
             Found::Withdrawn => Truth::Absent(&key),
             // Also when a connection that is not replicated has the tuple by now.
             Found::Absent | Found::Local | Found::Unmarked if ended => Truth::Absent(&key),
@@ -213,8 +215,9 @@ impl Sender {
             let Some(key) = node.poll_repair(thread::now(), &self.engine.stats) else {
                 return false;
             };
-            match self.engine.table.snapshot(&key, self.engine.filter) {
-                Found::Present(entry) => self.tell_present(node, &entry),
+            let mut entry = Entry::default();
+            match (self.engine.table).snapshot(&key, self.engine.filter(), &mut entry) {
+                Found::Present => self.tell_present(node, &entry),
                 // What is not replicated is not there for the backups.
                 _ => self.tell_truth(node, Truth::Absent(&key)),
             }
@@ -256,7 +259,9 @@ impl Sender {
             protocol: relations.master_protocol,
             ..entry.key
         };
-        if let Found::Present(master) = self.engine.table.snapshot(&key, self.engine.filter) {
+        let mut master = Entry::default();
+        let found = (self.engine.table).snapshot(&key, self.engine.filter(), &mut master);
+        if matches!(found, Found::Present) {
             tell(self, node, &master);
         }
     }
@@ -284,7 +289,10 @@ impl Sender {
     }
 
     fn tell_truth(&self, node: &mut NodeGuard<'_>, truth: Truth<'_>) {
-        self.make_room(node);
+        match truth {
+            Truth::Present(entry) | Truth::Changed(entry) => self.make_room_for(node, entry),
+            Truth::Absent(_) => self.make_room(node),
+        }
         node.handle_truth(truth, thread::now(), &self.engine.stats);
     }
 
@@ -300,7 +308,7 @@ impl Sender {
         let walked = self.engine.table.walk(
             cursor,
             WalkMode::Dirty,
-            self.engine.filter,
+            self.engine.filter(),
             &mut self.entries,
         );
         if walked.done {
@@ -326,7 +334,7 @@ impl Sender {
         let walked = self.engine.table.walk(
             &mut self.walk,
             WalkMode::Unmarked(walk.mark),
-            self.engine.filter,
+            self.engine.filter(),
             self.entries.get_mut(..budget).unwrap_or_default(),
         );
         for entry in self.entries.iter().take(walked.count) {
@@ -359,14 +367,24 @@ impl Sender {
             // A walk leaves nothing out.
             return self.tell_present(node, entry);
         }
-        self.make_room(node);
+        self.make_room_for(node, entry);
         node.handle_walked(entry, thread::now(), &self.engine.stats);
         self.tell_expectations(node, entry);
     }
 
-    /// Sends until the protocol takes another record.
+    /// Sends until the protocol takes another record: of an absence or an expectation.
     fn make_room(&self, node: &mut NodeGuard<'_>) {
-        if !node.has_room() {
+        if !node.has_room_for_absence() {
+            self.transmit(node);
+        }
+    }
+
+    /// Sends until the protocol takes a record of this entry.
+    fn make_room_for(&self, node: &mut NodeGuard<'_>, entry: &Entry) {
+        if entry.extras.has & Extras::LOST_SECMARK != 0 {
+            self.engine.stats.count(Counter::SecmarksUnsent);
+        }
+        if !node.has_room_for(entry) {
             self.transmit(node);
         }
     }

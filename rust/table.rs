@@ -16,10 +16,13 @@ pub(crate) struct Replica<'a> {
     pub(crate) stats: &'a Stats,
 }
 
-impl Table for Replica<'_> {
-    fn upsert(&mut self, entry: &Entry, mark: u8) -> Applied {
-        let (applied, lost) = self.table.upsert(entry, mark);
+impl Replica<'_> {
+    /// Counts what could not be kept.
+    fn count(&self, lost: Lost) {
         for (what, counter) in [
+            (Lost::POLICY, Counter::PoliciesLost),
+            (Lost::CONTEXT, Counter::SecmarksLost),
+            (Lost::EXTENSION, Counter::ExtensionsLost),
             (Lost::HELPER, Counter::HelpersNotLoaded),
             (Lost::MASTER, Counter::MastersMissing),
         ] {
@@ -27,6 +30,13 @@ impl Table for Replica<'_> {
                 self.stats.count(counter);
             }
         }
+    }
+}
+
+impl Table for Replica<'_> {
+    fn upsert(&mut self, entry: &Entry, mark: u8) -> Applied {
+        let (applied, lost) = self.table.upsert(entry, mark);
+        self.count(lost);
         applied
     }
 
@@ -35,7 +45,9 @@ impl Table for Replica<'_> {
     }
 
     fn update(&mut self, entry: &Entry, mark: u8) -> Applied {
-        self.table.update(entry, mark)
+        let (applied, lost) = self.table.update(entry, mark);
+        self.count(lost);
+        applied
     }
 
     fn delete(&mut self, key: &Key) -> Applied {

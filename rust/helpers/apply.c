@@ -9,13 +9,10 @@
  */
 #include <linux/netfilter.h>
 #include <net/netfilter/nf_conntrack.h>
-#include <net/netfilter/nf_conntrack_acct.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_ecache.h>
 #include <net/netfilter/nf_conntrack_l4proto.h>
-#include <net/netfilter/nf_conntrack_labels.h>
 #include <net/netfilter/nf_conntrack_seqadj.h>
-#include <net/netfilter/nf_conntrack_synproxy.h>
 #include <net/netfilter/nf_conntrack_timeout.h>
 #include <net/netfilter/nf_conntrack_timestamp.h>
 #include <net/netfilter/nf_nat.h>
@@ -97,7 +94,8 @@ static void write_gre(struct nf_conn *ct, const struct ct_sync_entry *entry)
 }
 
 /* Everything of an entry that may change while a connection lives. */
-static void write_state(struct nf_conn *ct, const struct ct_sync_entry *entry, u8 mark)
+static void write_state(struct nf_conn *ct, const struct ct_sync_entry *entry,
+			const struct ct_sync_resolved *resolved, u8 mark)
 {
 	u32 rising = entry->status & (IPS_SEEN_REPLY | IPS_ASSURED);
 	unsigned int bit;
@@ -113,6 +111,7 @@ static void write_state(struct nf_conn *ct, const struct ct_sync_entry *entry, u
 	WRITE_ONCE(ct->mark, entry->mark);
 #endif
 	ct_sync_relations_write(ct, entry);
+	ct_sync_extras_write(ct, &entry->extras, resolved);
 	set_bit(CT_SYNC_SHARED_BIT, &ct->status);
 	ct_sync_mark_set(ct, mark);
 	if (entry->status & IPS_FIXED_TIMEOUT)
@@ -172,13 +171,11 @@ static int setup_nat(struct nf_conn *ct, const struct ct_sync_entry *entry)
 }
 
 /* False when there was no memory for what a copy cannot do without. */
-static bool add_extensions(struct nf_conn *ct)
+static bool add_extensions(struct nf_conn *ct, const struct ct_sync_entry *entry,
+			   struct ct_sync_resolved *resolved)
 {
-	nf_ct_acct_ext_add(ct, GFP_ATOMIC);
-	nf_ct_tstamp_ext_add(ct, GFP_ATOMIC);
-	nf_ct_labels_ext_add(ct);
 	nfct_seqadj_ext_add(ct);
-	nfct_synproxy_ext_add(ct);
+	ct_sync_extras_add(ct, &entry->extras, resolved);
 	/* Without it the second takeover would replicate nothing. */
 	return nf_ct_ecache_ext_add(ct, 0, 0, GFP_ATOMIC);
 }
@@ -219,7 +216,8 @@ static int allocation_failure(struct net *net, const struct nf_conn *error)
 	return CT_SYNC_NO_MEMORY;
 }
 
-static int insert(struct net *net, const struct ct_sync_entry *entry, u8 mark, u32 *lost)
+static int insert(struct net *net, const struct ct_sync_entry *entry,
+		  struct ct_sync_resolved *resolved, u8 mark)
 {
 	struct nf_conn_tstamp *tstamp;
 	struct nf_conn *ct;
@@ -231,7 +229,7 @@ static int insert(struct net *net, const struct ct_sync_entry *entry, u8 mark, u
 
 	rcu_read_lock();
 	applied = ct_sync_relations_add(ct, entry) ? setup_nat(ct, entry) : CT_SYNC_NO_MEMORY;
-	if (applied == CT_SYNC_INSERTED && !add_extensions(ct))
+	if (applied == CT_SYNC_INSERTED && !add_extensions(ct, entry, resolved))
 		applied = CT_SYNC_NO_MEMORY;
 	if (applied != CT_SYNC_INSERTED) {
 		rcu_read_unlock();
@@ -242,11 +240,11 @@ static int insert(struct net *net, const struct ct_sync_entry *entry, u8 mark, u
 	memset(&ct->proto, 0, sizeof(ct->proto));
 	if (entry->key.protocol == IPPROTO_GRE)
 		write_gre(ct, entry);
-	write_state(ct, entry, mark);
 	tstamp = nf_conn_tstamp_find(ct);
 	if (tstamp)
 		tstamp->start = ktime_get_real_ns();
-	*lost |= ct_sync_relations_tie(net, ct, entry);
+	write_state(ct, entry, resolved, mark);
+	resolved->lost |= ct_sync_relations_tie(net, ct, entry);
 
 	err = nf_conntrack_hash_check_insert(ct);
 	rcu_read_unlock();
@@ -260,13 +258,15 @@ static int insert(struct net *net, const struct ct_sync_entry *entry, u8 mark, u
 	return CT_SYNC_INSERTED;
 }
 
-/* Flags that change with packets of which no event tells; nobody misses them. */
+/*
+ * Flags that change with packets of which no event tells; nobody misses them.
+ * BE_LIBERAL comes with a flowtable, and with our own grace.
+ */
 #define TCP_FLAGS_SILENT (IP_CT_TCP_FLAG_MAXACK_SET | IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED | \
-			  IP_CT_EXP_CHALLENGE_ACK)
+			  IP_CT_EXP_CHALLENGE_ACK | IP_CT_TCP_FLAG_BE_LIBERAL)
 
 static bool tcp_is_as(struct nf_conn *ct, const struct ct_sync_entry *entry)
 {
-	unsigned long grace = READ_ONCE(ct->status) >> CT_SYNC_GRACE_BIT;
 	const struct ip_ct_tcp *tcp = &ct->proto.tcp;
 	bool same;
 	int dir;
@@ -276,8 +276,6 @@ static bool tcp_is_as(struct nf_conn *ct, const struct ct_sync_entry *entry)
 	for (dir = 0; dir < IP_CT_DIR_MAX; dir++) {
 		u8 flags = tcp->seen[dir].flags;
 
-		if (grace & BIT(dir))
-			flags &= ~IP_CT_TCP_FLAG_BE_LIBERAL;
 		same &= !((flags ^ entry->tcp_flags[dir]) & ~TCP_FLAGS_SILENT) &&
 			tcp->seen[dir].td_scale == entry->tcp_scale[dir];
 	}
@@ -297,7 +295,8 @@ static bool sctp_is_as(const struct nf_conn *ct, const struct ct_sync_entry *ent
 }
 
 /* Whether write_state() would change nothing that matters; timeouts and windows do not. */
-static bool is_as(struct nf_conn *ct, const struct ct_sync_entry *entry)
+static bool is_as(struct nf_conn *ct, const struct ct_sync_entry *entry,
+		  const struct ct_sync_resolved *resolved)
 {
 	u32 rising = entry->status & (IPS_SEEN_REPLY | IPS_ASSURED | IPS_FIXED_TIMEOUT);
 
@@ -307,7 +306,8 @@ static bool is_as(struct nf_conn *ct, const struct ct_sync_entry *entry)
 	if (READ_ONCE(ct->mark) != entry->mark)
 		return false;
 #endif
-	if (!ct_sync_relations_are_as(ct, entry))
+	if (!ct_sync_relations_are_as(ct, entry) ||
+	    !ct_sync_extras_are_as(ct, &entry->extras, resolved))
 		return false;
 	if (entry->has & CT_SYNC_HAS_TCP)
 		return tcp_is_as(ct, entry);
@@ -316,17 +316,20 @@ static bool is_as(struct nf_conn *ct, const struct ct_sync_entry *entry)
 
 /*
  * Whether an entry is the copy of the same connection, so that an update will
- * do. One that has seen more than the record says is of an older connection
- * with the same tuples, whose end and new beginning became one record.
+ * do, as far as can be said without the reply. One that has seen more than the
+ * record says is of an older connection with the same tuples, whose end and new
+ * beginning became one record.
  */
-static bool is_same(const struct nf_conn *ct, u8 dir, const struct ct_sync_entry *entry)
+static bool is_copy(const struct nf_conn *ct, u8 dir, const struct ct_sync_entry *entry,
+		    const struct ct_sync_resolved *resolved)
 {
 	unsigned long status = READ_ONCE(ct->status);
 
-	return dir == IP_CT_DIR_ORIGINAL && status & BIT(CT_SYNC_SHARED_BIT) &&
-	       !(status & IPS_DYING) && has_reply(ct, entry) &&
+	return dir == IP_CT_DIR_ORIGINAL && ct_sync_in_zone(ct, &entry->key) &&
+	       status & BIT(CT_SYNC_SHARED_BIT) && !(status & IPS_DYING) &&
 	       !(status & ~entry->status & (IPS_SEEN_REPLY | IPS_ASSURED)) &&
-	       ct_sync_relations_fit(ct, entry);
+	       ct_sync_relations_fit(ct, entry) &&
+	       ct_sync_extras_fit(ct, &entry->extras, resolved);
 }
 
 /*
@@ -334,42 +337,42 @@ static bool is_same(const struct nf_conn *ct, u8 dir, const struct ct_sync_entry
  * changes. CT_SYNC_INCOMPLETE when there is no copy, or one of an older
  * connection: it has seen more, or has no NAT. Only a whole record helps then.
  */
-int ct_sync_update(struct net *net, const struct ct_sync_entry *entry, u8 mark)
+int ct_sync_update(struct net *net, const struct ct_sync_entry *entry, u8 mark, u32 *lost)
 {
 	int applied = CT_SYNC_INCOMPLETE;
-	unsigned long status;
+	struct ct_sync_resolved resolved;
 	struct nf_conn *ct;
 	u8 dir;
 
-	ct = ct_sync_find(net, &entry->key, &entry->key.original, &dir);
+	*lost = 0;
+	ct = ct_sync_find(net, &entry->key, IP_CT_DIR_ORIGINAL, &entry->key.original, &dir);
 	if (!ct)
 		return CT_SYNC_INCOMPLETE;
-	status = READ_ONCE(ct->status);
-	if (dir == IP_CT_DIR_ORIGINAL && status & BIT(CT_SYNC_SHARED_BIT) &&
-	    !(status & IPS_DYING) &&
-	    !(status & ~entry->status & (IPS_SEEN_REPLY | IPS_ASSURED)) &&
-	    !(status & IPS_NAT_MASK) == !(entry->status & IPS_NAT_MASK) &&
-	    ct_sync_relations_fit(ct, entry)) {
-		applied = is_as(ct, entry) ? CT_SYNC_UNCHANGED : CT_SYNC_UPDATED;
-		write_state(ct, entry, mark);
+	ct_sync_extras_resolve(net, entry, &resolved);
+	if (is_copy(ct, dir, entry, &resolved) &&
+	    !(READ_ONCE(ct->status) & IPS_NAT_MASK) == !(entry->status & IPS_NAT_MASK)) {
+		*lost = resolved.lost;
+		applied = is_as(ct, entry, &resolved) ? CT_SYNC_UNCHANGED : CT_SYNC_UPDATED;
+		write_state(ct, entry, &resolved, mark);
 	}
 	nf_ct_put(ct);
 	return applied;
 }
 
 /* Updates the copy of the connection; CT_SYNC_NOT_THERE when there is none. */
-static int update(struct net *net, const struct ct_sync_entry *entry, u8 mark)
+static int update(struct net *net, const struct ct_sync_entry *entry,
+		  const struct ct_sync_resolved *resolved, u8 mark)
 {
 	int applied = CT_SYNC_NOT_THERE;
 	struct nf_conn *ct;
 	u8 dir;
 
-	ct = ct_sync_find(net, &entry->key, &entry->key.original, &dir);
+	ct = ct_sync_find(net, &entry->key, IP_CT_DIR_ORIGINAL, &entry->key.original, &dir);
 	if (!ct)
 		return CT_SYNC_NOT_THERE;
-	if (is_same(ct, dir, entry)) {
-		applied = is_as(ct, entry) ? CT_SYNC_UNCHANGED : CT_SYNC_UPDATED;
-		write_state(ct, entry, mark);
+	if (is_copy(ct, dir, entry, resolved) && has_reply(ct, entry)) {
+		applied = is_as(ct, entry, resolved) ? CT_SYNC_UNCHANGED : CT_SYNC_UPDATED;
+		write_state(ct, entry, resolved, mark);
 	}
 	nf_ct_put(ct);
 	return applied;
@@ -380,14 +383,14 @@ static int update(struct net *net, const struct ct_sync_entry *entry, u8 mark)
  * an older connection gives way: the primary cannot have both. So does a local
  * entry that is not assured: a stray packet makes one. Another is kept.
  */
-static int evict(struct net *net, const struct ct_sync_key *key,
+static int evict(struct net *net, const struct ct_sync_key *key, enum ip_conntrack_dir of,
 		 const struct ct_sync_endpoints *ends)
 {
 	int evicted = CT_SYNC_REPLACED_LOCAL;
 	struct nf_conn *ct;
 	u8 dir;
 
-	ct = ct_sync_find(net, key, ends, &dir);
+	ct = ct_sync_find(net, key, of, ends, &dir);
 	if (!ct)
 		return CT_SYNC_NOT_THERE;
 	if (test_bit(CT_SYNC_SHARED_BIT, &ct->status))
@@ -405,12 +408,12 @@ static int evict(struct net *net, const struct ct_sync_key *key,
 /* Evicts from both tuples of a record; false when an entry is there that is kept. */
 static bool make_room(struct net *net, const struct ct_sync_entry *entry, bool *replaced)
 {
-	int original = evict(net, &entry->key, &entry->key.original);
+	int original = evict(net, &entry->key, IP_CT_DIR_ORIGINAL, &entry->key.original);
 	int reply;
 
 	if (original == CT_SYNC_CONFLICT)
 		return false;
-	reply = evict(net, &entry->key, &entry->reply);
+	reply = evict(net, &entry->key, IP_CT_DIR_REPLY, &entry->reply);
 	*replaced |= original == CT_SYNC_REPLACED_LOCAL || reply == CT_SYNC_REPLACED_LOCAL;
 	return reply != CT_SYNC_CONFLICT;
 }
@@ -436,6 +439,7 @@ static bool is_local(struct net *net, const struct ct_sync_entry *entry)
 int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark, u32 *lost)
 {
 	int attempts = INSERT_ATTEMPTS, applied;
+	struct ct_sync_resolved resolved;
 	bool replaced = false;
 
 	*lost = 0;
@@ -443,16 +447,19 @@ int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark, 
 		return CT_SYNC_UNSUPPORTED_PROTOCOL;
 	if (is_local(net, entry))
 		return CT_SYNC_CONFLICT;
-	*lost = ct_sync_relations_prepare(entry);
-	applied = update(net, entry, mark);
+	ct_sync_extras_resolve(net, entry, &resolved);
+	resolved.lost |= ct_sync_relations_prepare(entry);
+	*lost = resolved.lost;
+	applied = update(net, entry, &resolved, mark);
 	if (applied != CT_SYNC_NOT_THERE)
 		return applied;
 
 	do {
 		if (!make_room(net, entry, &replaced))
 			return CT_SYNC_CONFLICT;
-		applied = insert(net, entry, mark, lost);
+		applied = insert(net, entry, &resolved, mark);
 	} while ((applied == CT_SYNC_BUSY || applied == CT_SYNC_NAT_DIVERGED) && --attempts);
+	*lost = resolved.lost;
 
 	return applied == CT_SYNC_INSERTED && replaced ? CT_SYNC_REPLACED_LOCAL : applied;
 }

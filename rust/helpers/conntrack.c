@@ -182,6 +182,7 @@ static void read_entry(struct nf_conn *ct, struct ct_sync_entry *entry)
 	else if (nf_ct_protonum(ct) == IPPROTO_SCTP)
 		read_sctp(ct, entry);
 	ct_sync_relations_read(ct, &entry->relations);
+	ct_sync_extras_read(ct, &entry->extras);
 }
 
 /*

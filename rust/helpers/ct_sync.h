@@ -96,6 +96,32 @@ struct ct_sync_expectation {
 	u8 reserved[2];
 };
 
+#define CT_SYNC_LABEL_WORDS	2
+/* Most timeouts of a policy: those of TCP. */
+#define CT_SYNC_POLICY_MAX	14
+/* Longest security context, without a NUL: SELinux' with some categories. */
+#define CT_SYNC_SECCTX_MAX	64
+
+#define CT_SYNC_HAS_SYNPROXY	1
+#define CT_SYNC_HAS_COUNTERS	2
+/* Only here: it has a security mark that cannot be told. */
+#define CT_SYNC_LOST_SECMARK	0x80
+
+/* What conntrack keeps in extensions, and the security mark. */
+struct ct_sync_extras {
+	u64 started_ns;
+	u64 packets[2];
+	u64 bytes[2];
+	u64 labels[CT_SYNC_LABEL_WORDS];
+	u32 synproxy[3];
+	u32 policy_s[CT_SYNC_POLICY_MAX];
+	u8 secctx[CT_SYNC_SECCTX_MAX];
+	u8 secctx_length;
+	u8 policy_length;
+	u8 has;
+	u8 reserved;
+};
+
 struct ct_sync_entry {
 	struct ct_sync_key key;
 	struct ct_sync_endpoints reply;
@@ -108,19 +134,21 @@ struct ct_sync_entry {
 	u8 tcp_flags[2];
 	u8 tcp_scale[2];
 	u8 has;
-	u8 reserved[2];
+	u8 reserved[6];
 	struct ct_sync_relations relations;
+	struct ct_sync_extras extras;
 };
 
 static_assert(sizeof(struct ct_sync_endpoints) == 36);
 static_assert(sizeof(struct ct_sync_key) == 44);
-static_assert(sizeof(struct ct_sync_entry) == 236);
+static_assert(sizeof(struct ct_sync_extras) == 192);
+static_assert(sizeof(struct ct_sync_entry) == 432);
 static_assert(offsetof(struct ct_sync_entry, reply) == 44);
 static_assert(offsetof(struct ct_sync_entry, status) == 80);
 static_assert(offsetof(struct ct_sync_entry, tcp_window) == 92);
 static_assert(offsetof(struct ct_sync_entry, sctp_vtag) == 124);
 static_assert(offsetof(struct ct_sync_entry, state) == 132);
-static_assert(offsetof(struct ct_sync_entry, relations) == 140);
+static_assert(offsetof(struct ct_sync_entry, relations) == 144);
 static_assert(sizeof(struct ct_sync_relations) == 96);
 static_assert(offsetof(struct ct_sync_relations, master) == 24);
 static_assert(offsetof(struct ct_sync_relations, helper) == 60);
@@ -128,6 +156,9 @@ static_assert(sizeof(struct ct_sync_expectation) == 132);
 static_assert(offsetof(struct ct_sync_expectation, source_mask) == 36);
 static_assert(offsetof(struct ct_sync_expectation, timeout_s) == 72);
 static_assert(offsetof(struct ct_sync_expectation, protocol) == 124);
+static_assert(offsetof(struct ct_sync_entry, extras) == 240);
+static_assert(offsetof(struct ct_sync_extras, synproxy) == 56);
+static_assert(offsetof(struct ct_sync_extras, secctx) == 124);
 
 /* --- conntrack.c: reading the table -------------------------------------- */
 
@@ -189,11 +220,14 @@ enum ct_sync_applied {
 };
 
 /* What of a record could not be kept, though the rest was applied. */
+#define CT_SYNC_LOST_POLICY	1
+#define CT_SYNC_LOST_CONTEXT	2
+#define CT_SYNC_LOST_EXTENSION	4
 #define CT_SYNC_LOST_HELPER	8
 #define CT_SYNC_LOST_MASTER	16
 
 int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark, u32 *lost);
-int ct_sync_update(struct net *net, const struct ct_sync_entry *entry, u8 mark);
+int ct_sync_update(struct net *net, const struct ct_sync_entry *entry, u8 mark, u32 *lost);
 int ct_sync_delete(struct net *net, const struct ct_sync_key *key);
 
 /* --- expectations.c: what connections expect ------------------------------- */
@@ -209,6 +243,31 @@ bool ct_sync_expectation_read(struct net *net, const struct ct_sync_key *key, u8
 			      struct ct_sync_expectation *expectation);
 int ct_sync_expect(struct net *net, const struct ct_sync_key *key,
 		   const struct ct_sync_expectation *expectation);
+
+/* --- extensions.c: what conntrack keeps in extensions, and the security mark -- */
+
+struct nf_ct_timeout;
+
+/* What the strings and numbers of a record are on this node. */
+struct ct_sync_resolved {
+	struct nf_ct_timeout *policy;
+	u32 secmark;
+	bool secmark_known;
+	u32 lost;
+};
+
+void ct_sync_extras_read(struct nf_conn *ct, struct ct_sync_extras *extras);
+void ct_sync_extras_resolve(struct net *net, const struct ct_sync_entry *entry,
+			    struct ct_sync_resolved *resolved);
+bool ct_sync_extras_fit(const struct nf_conn *ct, const struct ct_sync_extras *extras,
+			const struct ct_sync_resolved *resolved);
+bool ct_sync_extras_are_as(const struct nf_conn *ct, const struct ct_sync_extras *extras,
+			   const struct ct_sync_resolved *resolved);
+void ct_sync_extras_add(struct nf_conn *ct, const struct ct_sync_extras *extras,
+			struct ct_sync_resolved *resolved);
+void ct_sync_extras_write(struct nf_conn *ct, const struct ct_sync_extras *extras,
+			  const struct ct_sync_resolved *resolved);
+void ct_sync_extras_release(struct net *net);
 
 /* --- roles.c: passes over the table --------------------------------------- */
 

@@ -45,8 +45,13 @@ static inline void ct_sync_zone_write(const struct ct_sync_key *key,
 	nf_ct_zone_init(zone, key->zone, key->zone_dir, 0);
 }
 
-/* The entry that has these endpoints in either direction, with a reference. */
+/*
+ * The entry that has one of its tuples where the @of direction of @key's
+ * connection has @ends, with a reference. Each direction is looked up in the
+ * zone that it is in: one direction may be in a zone and the other in none.
+ */
 static inline struct nf_conn *ct_sync_find(struct net *net, const struct ct_sync_key *key,
+					   enum ip_conntrack_dir of,
 					   const struct ct_sync_endpoints *ends, u8 *dir)
 {
 	struct nf_conntrack_tuple_hash *h;
@@ -54,12 +59,21 @@ static inline struct nf_conn *ct_sync_find(struct net *net, const struct ct_sync
 	struct nf_conntrack_zone zone;
 
 	ct_sync_zone_write(key, &zone);
+	nf_ct_zone_init(&zone, nf_ct_zone_id(&zone, of), NF_CT_DEFAULT_ZONE_DIR, 0);
 	ct_sync_tuple_write(ends, key->family, key->protocol, IP_CT_DIR_ORIGINAL, &tuple);
 	h = nf_conntrack_find_get(net, &zone, &tuple);
 	if (!h)
 		return NULL;
 	*dir = NF_CT_DIRECTION(h);
 	return nf_ct_tuplehash_to_ctrack(h);
+}
+
+/* Whether an entry is in the zone of a key. */
+static inline bool ct_sync_in_zone(const struct nf_conn *ct, const struct ct_sync_key *key)
+{
+	const struct nf_conntrack_zone *zone = nf_ct_zone(ct);
+
+	return zone->id == key->zone && zone->dir == key->zone_dir;
 }
 
 /* The entry whose original direction is @key, with a reference. */
@@ -69,8 +83,8 @@ static inline struct nf_conn *ct_sync_find_original(struct net *net,
 	struct nf_conn *ct;
 	u8 dir;
 
-	ct = ct_sync_find(net, key, &key->original, &dir);
-	if (ct && dir != IP_CT_DIR_ORIGINAL) {
+	ct = ct_sync_find(net, key, IP_CT_DIR_ORIGINAL, &key->original, &dir);
+	if (ct && (dir != IP_CT_DIR_ORIGINAL || !ct_sync_in_zone(ct, key))) {
 		nf_ct_put(ct);
 		return NULL;
 	}

@@ -39,7 +39,7 @@ extern "C" {
     fn ct_sync_table_count(net: *mut c_void) -> u32;
     fn ct_sync_table_max(net: *mut c_void) -> u32;
     fn ct_sync_upsert(net: *mut c_void, entry: *const Entry, mark: u8, lost: *mut u32) -> i32;
-    fn ct_sync_update(net: *mut c_void, entry: *const Entry, mark: u8) -> i32;
+    fn ct_sync_update(net: *mut c_void, entry: *const Entry, mark: u8, lost: *mut u32) -> i32;
     fn ct_sync_expectation_read(
         net: *mut c_void,
         key: *const Key,
@@ -108,15 +108,11 @@ impl EventEntry<'_> {
 }
 
 /// What a lookup found.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives on the stack for a moment, and most lookups find an entry"
-)]
 pub(crate) enum Found {
     /// No such connection, or one that is dying.
     Absent,
-    /// This one.
-    Present(Entry),
+    /// There is one.
+    Present,
     /// One that ends on this node.
     Local,
     /// One without the mark that selects what is replicated.
@@ -139,6 +135,12 @@ pub(crate) enum WalkMode {
 pub(crate) struct Lost(u32);
 
 impl Lost {
+    /// The timeout policy.
+    pub(crate) const POLICY: Lost = Lost(1);
+    /// The security mark.
+    pub(crate) const CONTEXT: Lost = Lost(2);
+    /// An extension.
+    pub(crate) const EXTENSION: Lost = Lost(4);
     /// The helper.
     pub(crate) const HELPER: Lost = Lost(8);
     /// The master, for which another entry stands in.
@@ -169,12 +171,23 @@ pub(crate) struct Walked {
     pub(crate) mute: bool,
 }
 
-/// Which entries are replicated: those that have one of the bits of `mark_mask` in their mark;
+/// What is replicated: entries that have one of the bits of `mark_mask` in their mark;
 /// all when it is 0.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Filter {
     /// Bits of the connection mark.
     pub(crate) mark_mask: u32,
+    /// Whether their counters are.
+    pub(crate) counters: bool,
+}
+
+impl Filter {
+    /// Takes out of an entry what is not replicated.
+    fn apply(self, entry: &mut Entry) {
+        if !self.counters {
+            entry.extras.forget_counters();
+        }
+    }
 }
 
 /// The conntrack table of a namespace.
@@ -191,15 +204,14 @@ impl Conntrack {
         Self(net)
     }
 
-    /// The truth about a key, now; its dirty bit is cleared first.
-    pub(crate) fn snapshot(self, key: &Key, filter: Filter) -> Found {
-        let mut entry = Entry::default();
+    /// The truth about a key, now; its dirty bit is cleared first. `entry` is what is present.
+    pub(crate) fn snapshot(self, key: &Key, filter: Filter, entry: &mut Entry) -> Found {
         // SAFETY: By the invariant of `Net`; the result is ours to write.
-        let found =
-            unsafe { ct_sync_snapshot(self.0.as_ptr(), key, filter.mark_mask, &raw mut entry) };
+        let found = unsafe { ct_sync_snapshot(self.0.as_ptr(), key, filter.mark_mask, entry) };
+        filter.apply(entry);
         // The values of enum ct_sync_found.
         match found {
-            1 => Found::Present(entry),
+            1 => Found::Present,
             2 => Found::Local,
             3 => Found::Unmarked,
             4 => Found::Withdrawn,
@@ -235,6 +247,9 @@ impl Conntrack {
                 &raw mut mute,
             )
         };
+        for entry in entries.iter_mut().take(count as usize) {
+            filter.apply(entry);
+        }
         Walked {
             count: count as usize,
             done,
@@ -292,10 +307,17 @@ impl Conntrack {
         }
     }
 
-    /// Makes the copy of a connection as a record says that leaves out what never changes.
-    pub(crate) fn update(self, entry: &Entry, mark: u8) -> Applied {
-        // SAFETY: By the invariant of `Net`.
-        applied(unsafe { ct_sync_update(self.0.as_ptr(), entry, mark) })
+    /// Makes the copy of a connection as a record says that leaves out what never changes; also
+    /// returns what of it could not be kept.
+    ///
+    /// # Context
+    ///
+    /// As [`Conntrack::upsert`].
+    pub(crate) fn update(self, entry: &Entry, mark: u8) -> (Applied, Lost) {
+        let mut lost = 0;
+        // SAFETY: By the invariant of `Net`; `lost` is ours to write.
+        let value = unsafe { ct_sync_update(self.0.as_ptr(), entry, mark, &raw mut lost) };
+        (applied(value), Lost(lost))
     }
 
     /// Ends the copy of a connection.

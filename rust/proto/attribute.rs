@@ -4,14 +4,27 @@
 
 use super::bytes::{Reader, Writer};
 use super::entry::{Entry, TcpWindow};
+use super::extras::{extras_max, put_extras, take_extra, EXTRAS_MAX};
 use super::inverse::{inverse, SCTP, TCP};
 use super::key::{flag, put_address, take_address};
-use super::relations::{put_relations, take_relation, RELATIONS_MAX};
+use super::relations::{put_relations, take_relation, Relations, RELATIONS_MAX};
 
-/// Most bytes that the attributes of one entry take: those of a TCP connection with windows, NAT
-/// of everything over IPv6, a mark, a fixed timeout and relations.
-pub(super) const ATTRIBUTES_MAX: usize =
-    (2 + 1 + 2 * 16 + 2 * 2) + (2 + 4) + (2 + 2 * 16) + (2 + 4) + (2 + 4) + RELATIONS_MAX;
+/// Most bytes that the attributes of one entry take without relations and extras: those of a TCP
+/// connection with windows, NAT of everything over IPv6, a mark and a fixed timeout.
+pub(super) const ATTRIBUTES_COMMON: usize =
+    (2 + 1 + 2 * 16 + 2 * 2) + (2 + 4) + (2 + 2 * 16) + (2 + 4) + (2 + 4);
+/// Most bytes that the attributes of one entry take.
+pub(super) const ATTRIBUTES_MAX: usize = ATTRIBUTES_COMMON + RELATIONS_MAX + EXTRAS_MAX;
+
+/// Bytes in which the attributes of this entry fit.
+pub(super) fn attributes_max(entry: &Entry) -> usize {
+    let relations = if entry.relations == Relations::default() {
+        0
+    } else {
+        RELATIONS_MAX
+    };
+    ATTRIBUTES_COMMON + relations + extras_max(&entry.extras)
+}
 
 /// Types of attributes.
 mod kind {
@@ -65,6 +78,7 @@ pub(super) fn put_variable(w: &mut Writer<'_>, entry: &Entry) {
         attribute(w, kind::TIMEOUT, |w| w.u32(entry.timeout_s));
     }
     put_relations(w, entry);
+    put_extras(w, &entry.extras);
 }
 
 /// Writes one attribute of type `kind`.
@@ -154,7 +168,11 @@ pub(super) fn take_attributes(
             kind::SCTP => take_sctp(&mut body, entry)?,
             kind::MARK => entry.mark = body.u32()?,
             kind::TIMEOUT => timeout = Some(body.u32()?),
-            _ => *unknown += u32::from(!take_relation(kind, &mut body, entry)?),
+            _ => {
+                let known = take_relation(kind, &mut body, entry)?
+                    || take_extra(kind, &mut body, &mut entry.extras)?;
+                *unknown += u32::from(!known);
+            }
         }
     }
     if entry.status & Entry::FIXED_TIMEOUT != 0 {

@@ -2,6 +2,11 @@
 
 //! Reading and writing of big-endian fields without a way to go out of bounds.
 
+/// A length that takes two more bytes.
+const LENGTH_LONG: u8 = 255;
+/// Most bytes that a length takes.
+pub(super) const LENGTH_MAX: usize = 3;
+
 /// Takes fields off the front of a slice.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
@@ -39,6 +44,14 @@ impl<'a> Reader<'a> {
     /// The next eight bytes as a number.
     pub(super) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
+    }
+
+    /// The next length: one byte, or three from 255 on.
+    pub(super) fn length(&mut self) -> Option<usize> {
+        match self.u8()? {
+            LENGTH_LONG => self.u16().map(usize::from),
+            short => Some(usize::from(short)),
+        }
     }
 
     /// Whether nothing is left.
@@ -110,6 +123,37 @@ impl<'a> Writer<'a> {
         match (self.bytes.get_mut(at), written) {
             (Some(place), Ok(len)) => *place = len,
             _ => self.overflow = true,
+        }
+    }
+
+    /// Writes what `body` writes, with its length before it: one byte, or three from 255 on.
+    pub(super) fn prefixed_long(&mut self, body: impl FnOnce(&mut Self)) {
+        let at = self.len;
+        self.u8(0);
+        body(self);
+        let written = self.len.saturating_sub(at + 1);
+        if written < usize::from(LENGTH_LONG) {
+            let [.., low] = written.to_be_bytes();
+            return self.replace(at, &[low]);
+        }
+        // Few records are as long: they are moved.
+        let end = self.len;
+        self.u16(0);
+        let long = u16::try_from(written).map(u16::to_be_bytes);
+        match (self.bytes.get_mut(at + 1..end + 2), long) {
+            (Some(place), Ok([high, low])) => {
+                place.copy_within(..written, 2);
+                self.replace(at, &[LENGTH_LONG, high, low]);
+            }
+            _ => self.overflow = true,
+        }
+    }
+
+    /// Writes bytes over others that were written.
+    fn replace(&mut self, at: usize, bytes: &[u8]) {
+        match self.bytes.get_mut(at..at + bytes.len()) {
+            Some(place) => place.copy_from_slice(bytes),
+            None => self.overflow = true,
         }
     }
 }

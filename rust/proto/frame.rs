@@ -4,7 +4,7 @@
 
 use super::bytes::Writer;
 use super::header::{Header, HEADER_LEN};
-use super::record::{MARKER_MAX, RECORD_MAX};
+use super::record::{MARKER_MAX, RECORD_COMMON, RECORD_MAX};
 use super::time::Time;
 use crate::buffer::Buffer;
 
@@ -22,6 +22,8 @@ pub(super) struct FrameBuilder {
     count: u16,
     /// When the first of them came.
     opened: Option<Time>,
+    /// Whether a record had no room in it.
+    closed: bool,
 }
 
 impl FrameBuilder {
@@ -33,6 +35,7 @@ impl FrameBuilder {
             len: HEADER_LEN,
             count: 0,
             opened: None,
+            closed: false,
         }
     }
 
@@ -49,9 +52,17 @@ impl FrameBuilder {
             .saturating_sub(self.len)
     }
 
-    /// Whether any record, and a mark after it, can be appended; an empty frame says yes.
-    pub(super) fn has_room(&self) -> bool {
-        self.count == 0 || self.room() >= RECORD_MAX + MARKER_MAX
+    /// Whether most records, and a mark after them, can be appended; an empty frame says yes.
+    pub(super) fn is_open(&self) -> bool {
+        let room = self.room() >= RECORD_COMMON + MARKER_MAX;
+        self.count == 0 || (room && !self.closed)
+    }
+
+    /// Whether a record of `need` bytes, and a mark after it, can be appended; an empty frame says
+    /// yes. If not, the frame is closed.
+    pub(super) fn has_room(&mut self, need: usize) -> bool {
+        self.closed |= self.count != 0 && self.room() < need + MARKER_MAX;
+        self.is_open()
     }
 
     /// Whether nothing is in it.
@@ -102,5 +113,6 @@ impl FrameBuilder {
         self.len = HEADER_LEN;
         self.count = 0;
         self.opened = None;
+        self.closed = false;
     }
 }

@@ -17,6 +17,7 @@ pub mod control;
 mod dispatch;
 pub mod entry;
 pub mod expectation;
+mod extras;
 pub mod frame;
 pub mod gaps;
 pub mod header;
@@ -36,7 +37,7 @@ mod walker;
 
 pub use address::Address;
 pub use backlog::{backlog_bytes, BacklogFrame};
-pub use entry::{Endpoints, Entry, Key, TcpWindow};
+pub use entry::{Endpoints, Entry, Extras, Key, TcpWindow};
 pub use expectation::Expectation;
 pub use node::{Applied, Config, Expected, Node, Storage, Table, Truth};
 pub use notices::{Notice, Notices};

@@ -3,9 +3,10 @@
 //! Records: one connection, or one mark in the stream, each with a length before it (§4).
 
 use super::attribute::{
-    has_constant, put_attributes, put_variable, skip_attributes, take_attributes, ATTRIBUTES_MAX,
+    attributes_max, has_constant, put_attributes, put_variable, skip_attributes, take_attributes,
+    ATTRIBUTES_COMMON, ATTRIBUTES_MAX,
 };
-use super::bytes::{Reader, Writer};
+use super::bytes::{Reader, Writer, LENGTH_MAX};
 use super::entry::{Entry, Key};
 use super::expectation::{self, Expectation, EXPECTATION_MAX};
 use super::gaps::Range;
@@ -13,14 +14,14 @@ use super::inverse::inverse;
 use super::key::{put_key, take_key, take_key_bytes, KEY_MAX};
 use crate::stats::Counter;
 
-/// Longest body of an upsert, in bytes, without the type of the record.
-const UPSERT_MAX: usize = KEY_MAX + 2 + ATTRIBUTES_MAX;
+/// Bytes of length and type.
+const HEAD_MAX: usize = LENGTH_MAX + 1;
 /// Longest record that is written, in bytes, with its length.
-pub const RECORD_MAX: usize = if UPSERT_MAX > EXPECTATION_MAX {
-    2 + UPSERT_MAX
-} else {
-    2 + EXPECTATION_MAX
-};
+pub const RECORD_MAX: usize = HEAD_MAX + KEY_MAX + 2 + ATTRIBUTES_MAX;
+/// The same of a connection that has no relations and nothing in extensions.
+pub(super) const RECORD_COMMON: usize = HEAD_MAX + KEY_MAX + 2 + ATTRIBUTES_COMMON;
+/// The same of an expectation.
+pub(super) const RECORD_EXPECTATION: usize = 2 + EXPECTATION_MAX;
 /// Longest record that is not about a connection, in bytes, with its length.
 pub const MARKER_MAX: usize = 2 + 16;
 
@@ -40,8 +41,8 @@ mod kind {
 /// Flag of a BEGIN: the resync is a scrub.
 const BEGIN_SCRUB: u8 = 1;
 
-// The length byte counts what follows it.
-const _: () = assert!(RECORD_MAX - 1 <= u8::MAX as usize);
+// The length counts what follows it.
+const _: () = assert!(RECORD_MAX <= u16::MAX as usize);
 // Every status bit that is sent fits the field.
 const _: () = assert!(Entry::STATUS_MASK <= u16::MAX as u32);
 
@@ -88,10 +89,15 @@ pub struct ResyncEnd {
 
 /// Writes one record of type `kind`.
 fn record(w: &mut Writer<'_>, kind: u8, body: impl FnOnce(&mut Writer<'_>)) {
-    w.prefixed(|w| {
+    w.prefixed_long(|w| {
         w.u8(kind);
         body(w);
     });
+}
+
+/// Bytes in which a record that says that `entry` is there fits.
+pub(super) fn record_max(entry: &Entry) -> usize {
+    HEAD_MAX + KEY_MAX + 2 + attributes_max(entry)
 }
 
 /// Writes the record that says that `entry` is there.
@@ -177,7 +183,7 @@ pub(super) fn put_remembered(w: &mut Writer<'_>, body: &[u8]) {
             record(w, kind::DELETE, |w| w.put(key));
         }
         Some(kind::RESYNC_BEGIN) | None => {}
-        Some(_) => w.prefixed(|w| w.put(body)),
+        Some(_) => w.prefixed_long(|w| w.put(body)),
     }
 }
 
@@ -215,8 +221,8 @@ impl<'a> Records<'a> {
 
 /// Takes the body of one record: its type and what follows.
 fn take_record<'a>(r: &mut Reader<'a>) -> Option<&'a [u8]> {
-    let len = r.u8()?;
-    r.slice(usize::from(len))
+    let len = r.length()?;
+    r.slice(len)
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -278,9 +284,9 @@ fn take_upsert(r: &mut Reader<'_>, unknown_attributes: &mut u32) -> Option<Entry
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::{FAMILY_V4, FAMILY_V6, ZONE_DIR_BOTH};
+    use super::super::entry::{FAMILY_V4, FAMILY_V6, POLICY_MAX, SECCTX_MAX, ZONE_DIR_BOTH};
     use super::super::relations::{Relations, SeqAdj, EXPECTATIONS_MAX};
-    use super::super::Endpoints;
+    use super::super::{Endpoints, Extras};
     use super::*;
 
     /// The bytes of the one record that `write` writes.
@@ -400,6 +406,15 @@ mod tests {
         entry.has |= Entry::HAS_TCP_WINDOW;
         entry.tcp_window[1].max_ack = 0xdead_beef;
         entry.relations = relations();
+        entry.extras = Extras {
+            started_ns: 1,
+            labels: [1, 1 << 63],
+            secctx: [b's'; SECCTX_MAX],
+            secctx_length: SECCTX_MAX as u8,
+            policy_length: POLICY_MAX as u8,
+            has: Extras::HAS_SYNPROXY | Extras::HAS_COUNTERS,
+            ..Extras::NONE
+        };
         entry
     }
 
@@ -490,7 +505,7 @@ mod tests {
         assert_eq!(remembered(&CHANGE[1..]), DELETE);
         let mut large = bytes(|w| put_walked(w, &largest()));
         let key = bytes(|w| put_delete(w, &largest().key));
-        assert_eq!(remembered(&large.split_off(1)), key);
+        assert_eq!(remembered(&large.split_off(3)), key);
         let end = bytes(|w| put_resync_end(w, &ResyncEnd::default()));
         assert_eq!(remembered(&end[1..]), end);
         let begin = bytes(|w| put_resync_begin(w, 1, false));
@@ -514,6 +529,42 @@ mod tests {
         }
         let longest = bytes(|w| put_upsert(w, &largest()));
         assert_eq!(longest.len(), RECORD_MAX, "no more than is needed");
+        assert_eq!(record_max(&largest()), RECORD_MAX);
+        assert!(record_max(&translated()) == RECORD_COMMON && RECORD_COMMON < RECORD_MAX);
+    }
+
+    #[test]
+    fn long_records_have_long_lengths() {
+        for (length, head) in [
+            (253, vec![254]),
+            (254, vec![255, 0, 255]),
+            (400, vec![255, 1, 145]),
+        ] {
+            let mut place = [0; 500];
+            let mut w = Writer::new(&mut place);
+            record(&mut w, 99, |w| (0..length).for_each(|n| w.u8(n as u8)));
+            put_delete(&mut w, &plain().key);
+            let end = w.finish().unwrap();
+            assert_eq!(end, head.len() + 1 + length + DELETE.len());
+            let written = &place[..end];
+            assert_eq!(written[..head.len()], head);
+            let bodies: Vec<_> = Records::new(written, 2).unwrap().collect();
+            let content = (0..length).map(|n| n as u8);
+            assert!(bodies[0]
+                .iter()
+                .copied()
+                .eq([99].into_iter().chain(content)));
+            assert_eq!(bodies[1], &DELETE[1..]);
+            // One byte less than is needed.
+            let mut short = vec![0; head.len() + length];
+            let mut w = Writer::new(&mut short);
+            record(&mut w, 99, |w| (0..length).for_each(|n| w.u8(n as u8)));
+            assert_eq!(w.finish(), None);
+        }
+        let refused = |bytes: &[u8]| Records::new(bytes, 1).err();
+        for cut in [[255].as_slice(), &[255, 0], &[255, 1, 0, 1]] {
+            assert_eq!(refused(cut), Some(Counter::FramesRecordOverrun));
+        }
     }
 
     /// The client of an FTP connection waits for the server at port 1024 of the outer address.

@@ -33,10 +33,21 @@ enum Due {
 }
 
 impl Node {
-    /// Whether [`Node::handle_truth`] or [`Node::handle_walked`] may be called once now; if not,
-    /// [`Node::poll_transmit`] has a frame to send first.
-    pub fn has_room(&self) -> bool {
-        self.frame.has_room()
+    /// Whether [`Node::handle_truth`] or [`Node::handle_walked`] may be called once now, whatever
+    /// it tells; if not, [`Node::poll_transmit`] has a frame to send first.
+    pub fn has_room(&mut self) -> bool {
+        self.frame.has_room(record::RECORD_MAX)
+    }
+
+    /// The same, to tell of this entry.
+    pub fn has_room_for(&mut self, entry: &Entry) -> bool {
+        self.frame.has_room(record::record_max(entry))
+    }
+
+    /// The same, to tell of the absence of a key, or of an expectation.
+    pub fn has_room_for_absence(&mut self) -> bool {
+        self.frame
+            .has_room(record::RECORD_COMMON.max(record::RECORD_EXPECTATION))
     }
 
     /// Tells the backups what is true of a key. A backup tells nothing.
@@ -56,7 +67,7 @@ impl Node {
     /// The caller gives up to `budget` entries to [`Node::handle_walked`], and when it has come to
     /// the end of the table calls [`Node::handle_walk_end`].
     pub fn poll_walk(&mut self, now: Time, stats: &Stats) -> Option<Walk> {
-        if self.role != Role::Primary || !self.frame.has_room() {
+        if self.role != Role::Primary || !self.frame.is_open() {
             return None;
         }
         match self.walker.step(now) {
@@ -143,7 +154,7 @@ impl Node {
     /// The caller answers with [`Node::handle_truth`], whatever is true of it now: all of it, or
     /// that it is absent.
     pub fn poll_repair(&mut self, now: Time, stats: &Stats) -> Option<Key> {
-        while self.role == Role::Primary && self.frame.has_room() {
+        while self.role == Role::Primary && self.frame.is_open() {
             let by = self.seq.saturating_add(1);
             match self.backlog.step(self.seq)? {
                 backlog::Step::Key(key) => {
@@ -194,7 +205,7 @@ impl Node {
     /// called next, if nothing happens before. May be in the past.
     pub fn poll_timeout(&self) -> Option<Time> {
         let by_role = match self.role {
-            Role::Primary if !self.frame.has_room() => None,
+            Role::Primary if !self.frame.is_open() => None,
             Role::Primary if self.backlog.is_wanted() => Some(Time::ZERO),
             Role::Primary => self.walk_at(),
             Role::Backup => self.receiver.ask_at(),
@@ -243,7 +254,7 @@ impl Node {
     /// When the frame that is being filled is to leave, `None` while it is empty.
     fn data_at(&self) -> Option<Time> {
         let opened = self.frame.opened()?;
-        let waits = self.role == Role::Primary && self.frame.has_room();
+        let waits = self.role == Role::Primary && self.frame.is_open();
         Some(if waits {
             opened.after(self.config.flush)
         } else {

@@ -101,6 +101,7 @@ number cluster_id 0 4294967295 0
 number port 1 65535 3781
 number resync_rate 0 10000000 20000
 number scrub_interval 0 86400 300
+number counters_interval 0 86400 0
 number backlog 0 16384 1024
 number flush_us 0 1000000 1000
 number heartbeat_ms 50 60000 1000

@@ -7,7 +7,7 @@
 mod common;
 
 use common::{config, Host};
-use ct_sync_host::proto::entry::{FAMILY_V4, FAMILY_V6};
+use ct_sync_host::proto::entry::{FAMILY_V4, FAMILY_V6, POLICY_MAX, SECCTX_MAX};
 use ct_sync_host::proto::header::{Header, Kind, HEADER_LEN};
 use ct_sync_host::proto::record::{Record, Records};
 use ct_sync_host::proto::relations::EXPECTATIONS_MAX;
@@ -168,22 +168,52 @@ fn expectation() -> impl Strategy<Value = (Key, Expectation)> {
         )
 }
 
+/// Anything that an entry can have in extensions.
+fn extras() -> impl Strategy<Value = Extras> {
+    let numbers = (any::<u64>(), any::<[u64; 6]>(), any::<[u32; 3]>());
+    let lists = (
+        vec(1..=u8::MAX, 0..=SECCTX_MAX),
+        vec(any::<u32>(), 0..=POLICY_MAX),
+    );
+    let some = (numbers, lists, 0..4u8).prop_map(|((started, words, synproxy), lists, has)| {
+        let mut extras = Extras {
+            started_ns: started,
+            packets: [words[0], words[1]],
+            bytes: [words[2], words[3]],
+            labels: [words[4], words[5]],
+            synproxy: if has & Extras::HAS_SYNPROXY != 0 {
+                synproxy
+            } else {
+                [0; 3]
+            },
+            has,
+            ..Extras::NONE
+        };
+        let (secctx, policy) = lists;
+        extras.secctx[..secctx.len()].copy_from_slice(&secctx);
+        extras.secctx_length = secctx.len() as u8;
+        extras.policy_s[..policy.len()].copy_from_slice(&policy);
+        extras.policy_length = policy.len() as u8;
+        if has & Extras::HAS_COUNTERS == 0 {
+            extras.forget_counters();
+        }
+        extras
+    });
+    prop_oneof![Just(Extras::NONE), some]
+}
+
 /// Any entry that can be replicated.
 fn entry() -> impl Strategy<Value = Entry> {
     any::<bool>()
         .prop_flat_map(|v6| {
             let words = (any::<u32>(), any::<u32>(), any::<u32>(), any::<[u32; 8]>());
-            (
-                key(v6),
-                endpoints(v6),
-                words,
-                0..10u8,
-                any::<bool>(),
-                relations(v6),
-            )
+            let state = (0..10u8, any::<bool>());
+            let more = (relations(v6), extras());
+            (key(v6), endpoints(v6), words, state, more)
         })
         .prop_map(
-            |(key, reply, (status, mark, timeout, words), state, windows, relations)| {
+            |(key, reply, (status, mark, timeout, words), (state, windows), more)| {
+                let (relations, extras) = more;
                 let status = status & Entry::STATUS_MASK;
                 let fixed = status & Entry::FIXED_TIMEOUT != 0;
                 let entry = Entry {
@@ -193,6 +223,7 @@ fn entry() -> impl Strategy<Value = Entry> {
                     mark,
                     timeout_s: if fixed { timeout } else { 0 },
                     relations,
+                    extras,
                     ..Entry::default()
                 };
                 with_state(entry, state, words, windows)
@@ -230,6 +261,12 @@ fn records(frame: &[u8]) -> Vec<Record> {
         .unwrap()
         .map(|body| Record::decode(body, &mut 0).unwrap())
         .collect()
+}
+
+/// The body of the first record of a frame.
+fn first_body(frame: &[u8]) -> &[u8] {
+    let (header, payload) = Header::decode(frame).unwrap();
+    Records::new(payload, header.count).unwrap().next().unwrap()
 }
 
 /// Which byte is changed, inserted or removed.
@@ -287,7 +324,7 @@ proptest! {
         entry in entry(),
         mutations in vec(any::<Mutation>(), 0..4),
     ) {
-        let mut body = frames(&[entry], &[])[0][HEADER_LEN + 1..].to_vec();
+        let mut body = first_body(&frames(&[entry], &[])[0]).to_vec();
         mutations.iter().for_each(|mutation| mutate(&mut body, mutation));
         if let Some(Record::Upsert(entry)) = Record::decode(&body, &mut 0) {
             let sent = frames(&[entry], &[]);

@@ -134,6 +134,39 @@ fn the_update() {
     assert_eq!(frames, [example("update")]);
 }
 
+/// Everything that there can be in extensions; of a SYN proxy although it is UDP.
+#[test]
+fn the_extensions() {
+    let (mut host, _) = primary();
+    let mut entry = Entry {
+        status: Entry::SEEN_REPLY,
+        ..Entry::default()
+    };
+    entry.key = connection().key;
+    entry.key.protocol = 17;
+    entry.key.original.dst_port = 53;
+    entry.reply.src = entry.key.original.dst;
+    entry.reply.dst = entry.key.original.src;
+    (entry.reply.src_port, entry.reply.dst_port) = (53, 40000);
+    entry.extras = Extras {
+        started_ns: 1_763_735_000 * NS_PER_S,
+        packets: [3, 2],
+        bytes: [180, 120],
+        labels: [1 << 10, 0],
+        synproxy: [0x0102_0304, 0x0506_0708, 0xffff_fffe],
+        secctx_length: 10,
+        policy_length: 2,
+        has: Extras::HAS_SYNPROXY | Extras::HAS_COUNTERS,
+        ..Extras::NONE
+    };
+    entry.extras.secctx[..10].copy_from_slice(b"unconfined");
+    entry.extras.policy_s[..2].copy_from_slice(&[30, 300]);
+    host.set(entry, NOW);
+    let frames = host.send(NOW.after(NS_PER_S / 2));
+    let record = frames.iter().find(|frame| frame[5] == 1).unwrap();
+    assert_eq!(record[HEADER_LEN..], example("extensions"));
+}
+
 #[test]
 fn the_request() {
     let mut host = Host::new(config(2));

@@ -59,7 +59,7 @@ fn live_records_arrive_after_flush_time() {
 fn a_full_frame_leaves_at_once_and_is_no_longer_than_allowed() {
     let (mut a, _, now) = pair(0);
     let mut n = 0;
-    while a.node.has_room() {
+    while a.node.has_room_for(&entry(n, 0)) {
         a.set(entry(n, 0), now);
         n += 1;
     }
