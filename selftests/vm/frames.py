@@ -20,6 +20,9 @@ PRIMARY = 1
 UPSERT, DELETE, EXPECTATION = 1, 2, 9
 TCP, UDP, EXPERIMENT = 6, 17, 253
 TCP_STATE = bytes([2, 4, 3, 0x77, 0x23, 0x23])
+# A label, a security context, SYN proxy, start, counters and timeouts of TCP.
+EXTRAS = (bytes([11, 2, 0, 4, 12, 10]) + b'unconfined' + bytes([13, 12]) + b'\1' * 12 + bytes([14, 8]) + b'\0' * 7 + b'\1'
+          + bytes([15, 32]) + b'\2' * 32 + bytes([16, 56]) + struct.pack('>14I', *range(60, 74)))
 # The only one of its list, for a minute: TCP to 192.0.2.200:2000.
 EXPECTED = bytes([0, 1, 0, 0, 0, 0, 0, 60, TCP, 192, 0, 2, 200, 7, 208])
 
@@ -47,7 +50,8 @@ def key(number, protocol):
 
 def record(kind, body, length=None):
     """A record with the length that it has, or another."""
-    return bytes([1 + len(body) if length is None else length, kind]) + body
+    length = 1 + len(body) if length is None else length
+    return (bytes([length]) if length < 255 else struct.pack('>BH', 255, length)) + bytes([kind]) + body
 
 
 def upsert(number, protocol=UDP, attributes=b''):
@@ -81,13 +85,13 @@ def mutilated(count):
     """Frames of the stream whose records were sound before some of their bytes were changed."""
     global last
     tcp = upsert(21, TCP, TCP_STATE)
-    sound = upsert(20) + tcp + upsert(22, UDP, bytes([5, 4, 0, 0, 0, 1]))
+    sound = upsert(20) + tcp + upsert(22, UDP, bytes([5, 4, 0, 0, 0, 1])) + upsert(23, TCP, TCP_STATE + EXTRAS)
     for _ in range(int(count)):
         payload = bytearray(sound)
         for _ in range(rng.randrange(1, 4)):
             payload[rng.randrange(len(payload))] = rng.randrange(256)
         last += 1
-        send(frame(bytes(payload), 3, flags=PRIMARY, seq=last))
+        send(frame(bytes(payload), 4, flags=PRIMARY, seq=last))
 
 
 def low_ttl():
@@ -134,6 +138,10 @@ CASES = {
     'no-helper': lambda: data(upsert(14, UDP, bytes([7, 6]) + b'nosuch')),
     'no-master': lambda: data(upsert(15, UDP, bytes([8, 16]) + key(16, TCP)[1:] + b'ftp')),
     'not-expecting': lambda: data(record(EXPECTATION, key(14, UDP) + EXPECTED), upsert(17)),
+    'no-context': lambda: data(upsert(18, UDP, bytes([12, 11]) + b'nobody:here')),
+    'no-policy': lambda: data(upsert(19, UDP, bytes([16, 12]) + struct.pack('>3I', 1, 2, 3))),
+    'long-labels': lambda: data(upsert(24, UDP, bytes([11, 17]) + b'\1' * 17)),
+    'long-record': lambda: data(upsert(25, UDP, bytes([200, 255]) + b'\1' * 255)),
     'unknown-delete': lambda: data(record(DELETE, key(12, UDP)), upsert(13)),
 }
 

@@ -108,6 +108,14 @@ announced() { on fw2 conntrack -L -u EXPECTED 2>/dev/null | grep "src=$LAN.200 d
 check "its record is applied" wait_until announced
 check "an expectation of a connection without a helper" counted expectations_refused not-expecting
 check "what is behind it is applied" wait_until knows 17
+check "a security context that does not exist" counted secmarks_lost no-context
+check "its record is applied" wait_until knows 18
+check "a timeout policy of another kernel" counted timeout_policies_lost no-policy
+check "its record is applied" wait_until knows 19
+check "labels that this version has not" counted records_unknown_attribute long-labels
+check "its record is applied" wait_until knows 24
+check "a record of more than 255 bytes" counted records_unknown_attribute long-record
+check "it is applied" wait_until knows 25
 check "the end of an unknown connection" counted entries_delete_absent unknown-delete
 check "what is behind it is applied" wait_until knows 13
 check "frames with random errors" send mutilated 200
