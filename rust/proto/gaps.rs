@@ -123,6 +123,9 @@ impl Gaps {
         let mut removed = 0;
         let mut at = 0;
         while let Some(own) = self.ranges().get(at).copied() {
+            if own.first > range.last {
+                break;
+            }
             let (kept, count) = self.cut(at, own, range);
             removed += count;
             at += kept;

@@ -18,6 +18,8 @@ const SUSPECT_NS: u64 = 3 * NS_PER_S;
 /// Connections in which a scrub has found a difference that is not explained yet.
 pub(super) struct Suspects {
     keys: [Option<(Key, Time)>; SUSPECTS_MAX],
+    /// Suspicions that are kept. Mostly none, and then nothing is looked at for each frame and record.
+    count: usize,
 }
 
 impl Suspects {
@@ -25,12 +27,13 @@ impl Suspects {
     pub(super) const fn new() -> Self {
         Self {
             keys: [None; SUSPECTS_MAX],
+            count: 0,
         }
     }
 
     /// Drops all suspicions.
     pub(super) fn clear(&mut self) {
-        self.keys = [None; SUSPECTS_MAX];
+        *self = Self::new();
     }
 
     /// Suspects a connection. Returns how many suspicions are certain because of that: when there
@@ -41,28 +44,34 @@ impl Suspects {
         let Some(slot) = self.keys.iter_mut().min_by_key(|slot| since(slot)) else {
             return 1;
         };
-        u64::from(slot.replace((*key, now)).is_some())
+        let before = slot.replace((*key, now));
+        self.count += usize::from(before.is_none());
+        u64::from(before.is_some())
     }
 
     /// Takes a live record of a connection: it explains the difference.
     pub(super) fn explain(&mut self, key: &Key) {
-        for slot in &mut self.keys {
-            if slot.is_some_and(|(suspect, _)| suspect == *key) {
-                *slot = None;
-            }
-        }
+        self.take(|suspect, _| suspect == key);
     }
 
     /// Takes those away that nothing has explained in time; returns how many.
     pub(super) fn judge(&mut self, now: Time) -> u64 {
-        let mut certain = 0;
+        self.take(|_, since| now.since(since) >= SUSPECT_NS)
+    }
+
+    /// Takes those away of which `over` is true; returns how many.
+    fn take(&mut self, over: impl Fn(&Key, Time) -> bool) -> u64 {
+        if self.count == 0 {
+            return 0;
+        }
+        let before = self.count;
         for slot in &mut self.keys {
-            if slot.is_some_and(|(_, since)| now.since(since) >= SUSPECT_NS) {
+            if slot.as_ref().is_some_and(|(key, since)| over(key, *since)) {
                 *slot = None;
-                certain += 1;
+                self.count = self.count.saturating_sub(1);
             }
         }
-        certain
+        (before - self.count) as u64
     }
 }
 
