@@ -94,7 +94,7 @@ impl Cluster {
 
     /// Plans an event.
     fn at(&mut self, delay_ns: u64, event: Event) {
-        self.agenda.plan(self.now.after(delay_ns), event);
+        self.agenda.plan(self.now, self.now.after(delay_ns), event);
     }
 
     /// Runs for some time.
