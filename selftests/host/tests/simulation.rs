@@ -85,6 +85,25 @@ fn at_5_percent_loss_repair_is_cheap_and_needs_no_resync() {
 }
 
 #[test]
+fn repair_dies_away_where_some_backup_loses_nearly_every_frame() {
+    for seed in 0..5 {
+        let mut cluster = Cluster::new(
+            seed,
+            Options {
+                change_ns: 30 * NS_PER_MS,
+                loss_ppm: 200_000,
+                backlog: 256,
+                ..Options::calm(9, 30)
+            },
+        );
+        cluster.run(10 * NS_PER_S);
+        assert_eq!(cluster.count(Counter::GapsGone), 0, "{seed}");
+        let (frames, _) = cluster.traffic();
+        assert!(frames < 60_000, "{seed}: {frames} for 3000 changes");
+    }
+}
+
+#[test]
 fn a_seed_determines_the_run() {
     let run = |seed| {
         let mut cluster = Cluster::new(seed, options(seed));
