@@ -262,7 +262,7 @@ start_ct_sync() {
 table() {
 	{ on "$1" conntrack -L -o extended; on "$1" conntrack -L -f ipv6 -o extended; } 2>/dev/null |
 		grep -vE "(src|dst)=($SYNC\.|127\.|$SYNC6|ff02|fe80)" |
-		sed -E 's/^(ipv[46] +[0-9]+ +[^ ]+ +[0-9]+) [0-9]+ /\1 /; s/ (packets|bytes|use)=[0-9]+//g; s/ +/ /g; s/ $//' | sort
+		awk '{ if ($5 ~ /^[0-9]+$/) $5 = ""; gsub(/ (packets|bytes|use)=[0-9]+/, ""); gsub(/ +/, " "); sub(/ $/, ""); print }' | sort
 }
 
 # same_tables [NODE NODE]: whether two nodes (default fw1 and fw2) have the same table; prints the difference.

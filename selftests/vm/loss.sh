@@ -30,9 +30,10 @@ starts() {
 	wait_until is fw2 synced 1
 }
 
-# under NETEM...: opens and closes flows while the link is like that, and waits until the tables are equal.
+# under NETEM...: ends all flows, opens and closes others while the link is like that, and waits until the tables are equal.
 under() {
 	on fw1 tc qdisc replace dev sync root netem "$@" && on fw2 tc qdisc replace dev sync root netem "$@" || return
+	on fw1 conntrack -F 2>/dev/null
 	for _ in 1 2 3 4 5; do
 		flood 1000
 		on fw1 conntrack -D -p udp --orig-port-dst $((next - 500)) >/dev/null 2>&1 || true
@@ -42,6 +43,8 @@ under() {
 
 limit=$(sysctl -n net.netfilter.nf_conntrack_max)
 sysctl -qw net.netfilter.nf_conntrack_max=100000
+# None ends by itself while tables are being compared.
+on fw1 sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600
 ip -n fw1 neighbour replace $SINK lladdr 02:00:00:00:00:77 dev wan nud permanent
 check "ct_sync starts" starts
 check "tables are equal with 1 % loss" under loss 1%
