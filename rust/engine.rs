@@ -240,18 +240,20 @@ impl Engine {
         self.wake();
     }
 
-    /// Sends a frame to whom it may concern.
-    pub(crate) fn send(&self, frame: &[u8]) {
+    /// Sends a frame to whom it may concern. Returns false if the interface takes nothing: with
+    /// `wait`, for 100 ms.
+    pub(crate) fn send(&self, frame: &[u8], wait: bool) -> bool {
         for to in self.transport.destinations() {
-            let Err(err) = self.socket.send(frame, to) else {
+            let Err(err) = self.socket.send(frame, to, wait) else {
                 continue;
             };
             self.stats.count(Counter::SendFailed);
             if err == EAGAIN {
-                // The interface takes nothing: each of the others would wait as long.
-                break;
+                // Each of the others would wait as long.
+                return false;
             }
         }
+        true
     }
 
     /// Wakes the sender.

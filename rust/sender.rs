@@ -7,6 +7,8 @@
 //! Context: a kthread of its own. It holds the mutex of the protocol for one round at a time, at
 //! most [`ROUND_MAX`] keys, so that the receiver and a promotion never wait long.
 
+use core::cell::Cell;
+
 use kernel::prelude::*;
 use kernel::sync::lock::{mutex::MutexBackend, Guard};
 use kernel::sync::Arc;
@@ -47,6 +49,8 @@ pub(crate) struct Sender {
     first: usize,
     /// Size of the hash table when a key was last looked up.
     buckets: u32,
+    /// Whether the interface took nothing in this round: what is still sent in it does not wait.
+    stuck: Cell<bool>,
     /// Whether the walk that runs has met an entry that reports no changes.
     mute: bool,
     /// When to walk again for the sake of such entries.
@@ -82,6 +86,7 @@ impl Sender {
             scan: None,
             first: 0,
             buckets: 0,
+            stuck: Cell::new(false),
             mute: false,
             mute_walk: None,
         };
@@ -123,6 +128,7 @@ impl Sender {
     /// waits.
     fn round(&mut self) -> bool {
         let engine = self.engine.clone();
+        self.stuck.set(false);
         let mut node = engine.node.lock();
         node.set_table_size(engine.table.count(), engine.table.max());
         let more = match node.role() {
@@ -389,10 +395,14 @@ impl Sender {
         }
     }
 
-    /// Sends every frame that is due.
+    /// Sends every frame that is due. One that the interface does not take is told again from the
+    /// backlog or by a resync, as any that is lost: nobody who needs the mutex waits for it longer
+    /// than once a round.
     fn transmit(&self, node: &mut NodeGuard<'_>) {
         while let Some(frame) = node.poll_transmit(thread::now(), &self.engine.stats) {
-            self.engine.send(frame);
+            if !self.engine.send(frame, !self.stuck.get()) {
+                self.stuck.set(true);
+            }
         }
     }
 }

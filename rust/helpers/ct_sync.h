@@ -327,7 +327,7 @@ struct socket *ct_sync_socket_open(struct net *net, u32 ifindex, u8 family,
 void ct_sync_socket_release(struct socket *sock);
 int ct_sync_socket_send(struct socket *sock, u32 ifindex,
 			const struct ct_sync_address *to, u16 port,
-			const u8 *frame, size_t length);
+			const u8 *frame, size_t length, bool wait);
 int ct_sync_socket_receive(struct socket *sock, u8 *frame, size_t length_max,
 			   struct ct_sync_address *from, int *ttl);
 void ct_sync_socket_wait(struct socket *sock);

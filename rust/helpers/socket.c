@@ -182,17 +182,19 @@ static bool is_own(struct net *net, u32 ifindex, const struct ct_sync_address *a
 
 /*
  * Returns the bytes sent or a negative errno; 0 where @to is this node itself,
- * to which nothing is sent.
+ * to which nothing is sent. -EAGAIN when the interface takes nothing: at once,
+ * or with @wait after SEND_TIMEOUT.
  */
 int ct_sync_socket_send(struct socket *sock, u32 ifindex,
 			const struct ct_sync_address *to, u16 port,
-			const u8 *frame, size_t length)
+			const u8 *frame, size_t length, bool wait)
 {
 	struct sockaddr_storage storage;
 	struct kvec part = { .iov_base = (void *)frame, .iov_len = length };
 	struct msghdr message = {
 		.msg_name = &storage,
 		.msg_namelen = write_sockaddr(&storage, ifindex, to, port),
+		.msg_flags = wait ? 0 : MSG_DONTWAIT,
 	};
 
 	if (is_own(sock_net(sock->sk), ifindex, to))

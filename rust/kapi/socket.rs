@@ -31,6 +31,7 @@ extern "C" {
         port: u16,
         frame: *const u8,
         length: usize,
+        wait: bool,
     ) -> i32;
     fn ct_sync_socket_receive(
         sock: *mut c_void,
@@ -120,8 +121,9 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// What `sendmsg(2)` says, `EAGAIN` if the interface takes nothing for 100 ms.
-    pub(crate) fn send(&self, frame: &[u8], to: &Address) -> Result {
+    /// What `sendmsg(2)` says, `EAGAIN` if the interface takes nothing: now, or with `wait` for
+    /// 100 ms.
+    pub(crate) fn send(&self, frame: &[u8], to: &Address, wait: bool) -> Result {
         let to = RawAddress::from(to);
         // SAFETY: By the type invariant; address and frame are only read.
         let sent = unsafe {
@@ -132,6 +134,7 @@ impl Socket {
                 self.port,
                 frame.as_ptr(),
                 frame.len(),
+                wait,
             )
         };
         kernel::error::to_result(sent.min(0))
