@@ -216,6 +216,14 @@ static int allocation_failure(struct net *net, const struct nf_conn *error)
 	return CT_SYNC_NO_MEMORY;
 }
 
+/* Frees an entry that could not be inserted. */
+static void discard(struct nf_conn *ct)
+{
+	if (ct->master)
+		nf_ct_put(ct->master);
+	nf_conntrack_free(ct);
+}
+
 static int insert(struct net *net, const struct ct_sync_entry *entry,
 		  struct ct_sync_resolved *resolved, u8 mark)
 {
@@ -228,12 +236,14 @@ static int insert(struct net *net, const struct ct_sync_entry *entry,
 		return allocation_failure(net, ct);
 
 	rcu_read_lock();
+	/* NAT changes the keys of GRE only where there is a master. */
+	resolved->lost |= ct_sync_relations_tie(net, ct, entry);
 	applied = ct_sync_relations_add(ct, entry) ? setup_nat(ct, entry) : CT_SYNC_NO_MEMORY;
 	if (applied == CT_SYNC_INSERTED && !add_extensions(ct, entry, resolved))
 		applied = CT_SYNC_NO_MEMORY;
 	if (applied != CT_SYNC_INSERTED) {
 		rcu_read_unlock();
-		nf_conntrack_free(ct);
+		discard(ct);
 		return applied;
 	}
 	ct->status |= IPS_CONFIRMED;
@@ -244,16 +254,14 @@ static int insert(struct net *net, const struct ct_sync_entry *entry,
 	if (tstamp)
 		tstamp->start = ktime_get_real_ns();
 	write_state(ct, entry, resolved, mark);
-	resolved->lost |= ct_sync_relations_tie(net, ct, entry);
 
 	err = nf_conntrack_hash_check_insert(ct);
 	rcu_read_unlock();
 	if (err < 0) {
-		if (ct->master)
-			nf_ct_put(ct->master);
-		nf_conntrack_free(ct);
+		discard(ct);
 		return CT_SYNC_BUSY;
 	}
+	ct_sync_relations_map_keys(ct);
 	nf_ct_put(ct);
 	return CT_SYNC_INSERTED;
 }

@@ -7,6 +7,7 @@
  * ct_sync_relations_prepare().
  */
 #include <linux/kmod.h>
+#include <linux/netfilter/nf_conntrack_proto_gre.h>
 #include <linux/ratelimit.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
@@ -196,7 +197,7 @@ static struct nf_conn *stand_in(struct net *net, const struct ct_sync_entry *ent
 }
 
 /*
- * Ties a new entry to its master, before it is inserted. Returns CT_SYNC_LOST_*.
+ * Ties a new entry to its master, before its NAT is set up. Returns CT_SYNC_LOST_*.
  * IPS_EXPECTED without a master would crash ctnetlink. Context: RCU.
  */
 u32 ct_sync_relations_tie(struct net *net, struct nf_conn *ct, const struct ct_sync_entry *entry)
@@ -288,6 +289,28 @@ static void pick_up(struct nf_conn *ct)
 	if (helper && helper->from_nlattr)
 		helper->from_nlattr(NULL, ct);
 	rcu_read_unlock();
+}
+
+/*
+ * A packet of a PPTP call names the receiver's key only: the sender's is looked
+ * up in a list that the helper has made of the call's reply. Without it the
+ * call's packets would not find their entry. Due after the entry is tied and
+ * inserted; the kernel takes it off the list with the entry or its master.
+ */
+void ct_sync_relations_map_keys(struct nf_conn *ct)
+{
+#ifdef CONFIG_NF_CT_PROTO_GRE
+	const struct nf_conntrack_tuple *original = nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
+	const struct nf_conntrack_helper *helper;
+
+	if (nf_ct_protonum(ct) != IPPROTO_GRE || !original->src.u.gre.key || !ct->master)
+		return;
+	rcu_read_lock();
+	helper = ct_sync_helper_of(ct->master);
+	if (helper && !strcmp(helper->name, "pptp"))
+		nf_ct_gre_keymap_add(ct->master, original, nf_ct_tuple(ct, IP_CT_DIR_REPLY));
+	rcu_read_unlock();
+#endif
 }
 
 /* What is expected is told of by records of its own, unless it is nothing. */

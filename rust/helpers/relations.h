@@ -17,6 +17,7 @@ u32 ct_sync_relations_tie(struct net *net, struct nf_conn *ct, const struct ct_s
 bool ct_sync_relations_fit(const struct nf_conn *ct, const struct ct_sync_entry *entry);
 bool ct_sync_relations_are_as(struct nf_conn *ct, const struct ct_sync_entry *entry);
 void ct_sync_relations_write(struct nf_conn *ct, const struct ct_sync_entry *entry);
+void ct_sync_relations_map_keys(struct nf_conn *ct);
 bool ct_sync_changes_silently(const struct nf_conn *ct);
 
 #endif /* CT_SYNC_RELATIONS_H */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Clients and servers of protocols that announce connections: FTP, TFTP, SIP; in the network namespaces of a test.
+"""Clients and servers of protocols that announce connections: FTP, TFTP, SIP, PPTP; in the network namespaces of a test.
 
 flow of flows.bash starts it and gives a command a line; each is answered by a line, `ok` or `error` and why.
 
@@ -18,9 +18,13 @@ flow of flows.bash starts it and gives a command a line; each is answered by a l
     rrq FLOW NODE ADDRESS           ask it for a file
     answer FLOW                     have it send a block, from a port of its own
     acknowledge FLOW                acknowledge that block
-    sipd NODE                       a SIP server
-    invite FLOW NODE ADDRESS        call it, and announce where we want to hear it
+    sipd NODE                       a SIP server, over UDP and TCP
+    invite FLOW NODE ADDRESS [tcp]  call it, and announce where we want to hear it
+    reinvite FLOW                   announce that again
     rtp FLOW                        have it speak, and answer
+    pptpd NODE                      a PPTP server
+    call FLOW NODE ADDRESS          open a control connection and call it
+    gre FLOW                        send it a packet of the call, and have it answer with one
 """
 
 import os
@@ -36,6 +40,7 @@ PATIENCE = 10
 flows = {}
 asked = {}
 called = {}
+tunnels = {}
 
 
 def enter(node):
@@ -52,6 +57,19 @@ def plain(address):
 
 def family(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def tcp_server(node, port, handle):
+    """Has `handle` called for each connection, in a thread of its own."""
+    enter(node)
+    listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+
+    def serve():
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=handle, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
 
 
 # --- FTP -----------------------------------------------------------------------
@@ -77,7 +95,8 @@ def parse(argument, address):
 
 
 def echo_all(connection):
-    """Returns what comes, until the end."""
+    """Returns what comes, until the end, however long that takes."""
+    connection.settimeout(None)
     while data := connection.recv(4096):
         connection.sendall(data)
     connection.close()
@@ -112,15 +131,7 @@ def ftp_session(node, control):
 
 
 def ftpd(node):
-    enter(node)
-    listener = socket.create_server(("::", 21), family=socket.AF_INET6, dualstack_ipv6=True)
-
-    def serve():
-        while True:
-            control, _ = listener.accept()
-            threading.Thread(target=ftp_session, args=(node, control), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
+    tcp_server(node, 21, lambda control: ftp_session(node, control))
 
 
 class Ftp:
@@ -261,63 +272,179 @@ def acknowledge(name):
 # --- SIP -----------------------------------------------------------------------
 
 
+def sip_answer(node, text):
+    """Notes where a caller wants to hear the called, and answers."""
+    host = re.search(r"^c=IN IP[46] (\S+)", text, re.MULTILINE).group(1)
+    port = re.search(r"^m=audio (\d+)", text, re.MULTILINE).group(1)
+    called[re.search(r"^Call-ID: (\S+)", text, re.MULTILINE).group(1)] = (node, host, int(port))
+    kept = [line for line in text.split("\r\n") if line.startswith(("Via:", "From:", "To:", "Call-ID:", "CSeq:"))]
+    return "\r\n".join(["SIP/2.0 180 Ringing", *kept, "Content-Length: 0", "", ""]).encode()
+
+
+def sip_session(node, connection):
+    """Serves one TCP connection: what has a body is a call."""
+    text = ""
+    while data := connection.recv(4096):
+        text += data.decode()
+        head, end, body = text.partition("\r\n\r\n")
+        length = re.search(r"^Content-Length: (\d+)", head, re.MULTILINE)
+        if end and len(body) == int(length.group(1)):
+            connection.sendall(sip_answer(node, text))
+            text = ""
+
+
 def sipd(node):
-    def handle(_, server, data, address):
-        text = data.decode()
-        host = re.search(r"^c=IN IP[46] (\S+)", text, re.MULTILINE).group(1)
-        port = re.search(r"^m=audio (\d+)", text, re.MULTILINE).group(1)
-        called[re.search(r"^Call-ID: (\S+)", text, re.MULTILINE).group(1)] = (node, host, int(port))
-        kept = [line for line in text.split("\r\n") if line.startswith(("Via:", "From:", "To:", "Call-ID:", "CSeq:"))]
-        answer = "\r\n".join(["SIP/2.0 180 Ringing", *kept, "Content-Length: 0", "", ""])
-        server.sendto(answer.encode(), address)
-
-    udp_server(node, 5060, handle)
+    udp_server(node, 5060, lambda _, server, data, address: server.sendto(sip_answer(node, data.decode()), address))
+    tcp_server(node, 5060, lambda connection: sip_session(node, connection))
 
 
-def invite(name, node, address):
+class Sip:
+    """A caller: its socket for signals, and the one for what it hears."""
+
+    # Each caller's port for what it hears.
+    ports = iter(range(40000, 41000, 2))
+
+    def __init__(self, name, node, address, transport):
+        self.name, self.address, self.transport = name, address, transport
+        self.signals = socket.socket(family(address), socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM)
+        self.signals.settimeout(PATIENCE)
+        self.signals.bind(("", 5060))
+        self.signals.connect((address, 5060))
+        self.own, self.port = self.signals.getsockname()[0], next(Sip.ports)
+        self.media = socket.socket(family(address), socket.SOCK_DGRAM)
+        self.media.settimeout(0.3)
+        self.media.bind((self.own, self.port))
+        self.speaking = None
+        self.calls = 0
+
+    def invite(self):
+        own, address, via = self.own, self.address, self.transport.upper()
+        self.calls += 1
+        body = [
+            "v=0", f"o=a 1 {self.calls} IN IP4 {own}", "s=call", f"c=IN IP4 {own}", "t=0 0", f"m=audio {self.port} RTP/AVP 0", "",
+        ]  # fmt: skip
+        sdp = "\r\n".join(body)
+        head = [
+            f"INVITE sip:b@{address} SIP/2.0", f"Via: SIP/2.0/{via} {own}:5060;branch=z9hG4bK{self.calls}",
+            f"From: <sip:a@{own}>;tag=1", f"To: <sip:b@{address}>", f"Call-ID: {self.name}", f"CSeq: {self.calls} INVITE",
+            f"Contact: <sip:a@{own}:5060>", "Content-Type: application/sdp", f"Content-Length: {len(sdp)}", "",
+        ]  # fmt: skip
+        self.signals.send("\r\n".join([*head, sdp]).encode())
+        got = self.signals.recv(4096)
+        if b"180" not in got or f"CSeq: {self.calls} INVITE".encode() not in got:
+            raise ValueError(f"what came is {got}")
+
+
+def invite(name, node, address, transport="udp"):
     enter(node)
-    client = socket.socket(family(address), socket.SOCK_DGRAM)
-    client.settimeout(PATIENCE)
-    client.bind(("", 5060))
-    client.connect((address, 5060))
-    own = client.getsockname()[0]
-    media = socket.socket(family(address), socket.SOCK_DGRAM)
-    media.settimeout(0.3)
-    media.bind((own, 40000))
-    sdp = "\r\n".join(["v=0", f"o=a 1 1 IN IP4 {own}", "s=call", f"c=IN IP4 {own}", "t=0 0", "m=audio 40000 RTP/AVP 0", ""])
-    head = [
-        f"INVITE sip:b@{address} SIP/2.0", f"Via: SIP/2.0/UDP {own}:5060;branch=z9hG4bK1", f"From: <sip:a@{own}>;tag=1",
-        f"To: <sip:b@{address}>", f"Call-ID: {name}", "CSeq: 1 INVITE", f"Contact: <sip:a@{own}:5060>",
-        "Content-Type: application/sdp", f"Content-Length: {len(sdp)}", "",
-    ]  # fmt: skip
-    client.send("\r\n".join([*head, sdp]).encode())
-    got = client.recv(4096)
-    if b"180" not in got:
-        raise ValueError(f"what came is {got}")
-    flows[name] = [media, client]
+    flows[name] = Sip(name, node, address, transport)
+    flows[name].invite()
 
 
 def rtp(name):
     """The called speaks to where it was told, until it is heard; the caller answers."""
-    media = flows[name][0]
+    flow = flows[name]
     node, host, port = called[name]
-    if len(flows[name]) == 2:
+    if not flow.speaking:
         enter(node)
-        speaking = socket.socket(family(host), socket.SOCK_DGRAM)
-        speaking.settimeout(PATIENCE)
-        speaking.connect((host, port))
-        flows[name].append(speaking)
-    speaking = flows[name][2]
+        flow.speaking = socket.socket(family(host), socket.SOCK_DGRAM)
+        flow.speaking.settimeout(PATIENCE)
+        flow.speaking.connect((host, port))
     for _ in range(20):
         try:
-            speaking.send(b"hello")
-            _, address = media.recvfrom(4096)
-            media.sendto(b"hello too", address)
-            speaking.recv(4096)
+            flow.speaking.send(b"hello")
+            _, address = flow.media.recvfrom(4096)
+            flow.media.sendto(b"hello too", address)
+            flow.speaking.recv(4096)
             return
         except TimeoutError:
             pass
     raise TimeoutError(f"{name}: nothing was heard")
+
+
+# --- PPTP (RFC 2637) -------------------------------------------------------------
+
+# The server's number of each call, and the client's. In this order: what is sent bears the receiver's.
+PPTP_NUMBERS = (0x5000, 0x3000)
+
+
+def pptp(kind, *body):
+    """A control message: type, and its body as the struct that it is."""
+    content = struct.pack(*body)
+    return struct.pack("!HHIHH", 12 + len(content), 1, 0x1A2B3C4D, kind, 0) + content
+
+
+START_REQUEST = pptp(1, "!HHIIHH128x", 0x100, 0, 1, 1, 1, 1)
+START_REPLY = pptp(2, "!HBBIIHH128x", 0x100, 1, 0, 1, 1, 1, 1)
+
+
+def gre_socket(node, own, peer):
+    """A socket for the calls between two addresses."""
+    enter(node)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_GRE)
+    sock.bind((own, 0))
+    sock.connect((peer, 0))
+    sock.settimeout(PATIENCE)
+    return sock
+
+
+def gre_send(sock, number):
+    """Sends a packet of the call that has this number at the receiver."""
+    sock.send(struct.pack("!HHHHI", 0x3001, 0x880B, 4, number, 1) + b"ppp.")
+
+
+def gre_receive(sock, number):
+    """Receives the next packet, which must be of the call that has this number here."""
+    got = struct.unpack("!HHHHI", sock.recv(4096)[20:32])
+    if got[3] != number:
+        raise ValueError(f"a packet of call {got[3]:#x}, not {number:#x}")
+
+
+def pptp_session(node, control):
+    """Accepts what one control connection asks for."""
+    while control.recv(12, socket.MSG_WAITALL | socket.MSG_PEEK):
+        length, _, _, kind, _ = struct.unpack("!HHIHH", control.recv(12, socket.MSG_WAITALL | socket.MSG_PEEK))
+        message = control.recv(length, socket.MSG_WAITALL)
+        if kind == 1:
+            control.sendall(START_REPLY)
+        elif kind == 7:
+            number = struct.unpack_from("!H", message, 12)[0]
+            own, peer = plain(control.getsockname()[0]), plain(control.getpeername()[0])
+            tunnels[peer] = (gre_socket(node, own, peer), number)
+            control.sendall(pptp(8, "!HHBBHIHHI", PPTP_NUMBERS[0], number, 1, 0, 0, 1, 1, 0, 0))
+
+
+def pptpd(node):
+    tcp_server(node, 1723, lambda control: pptp_session(node, control))
+
+
+def call(name, node, address):
+    enter(node)
+    control = socket.create_connection((address, 1723), PATIENCE)
+    control.sendall(START_REQUEST)
+    control.recv(156, socket.MSG_WAITALL)
+    control.sendall(pptp(7, "!HHIIIIHHHH128x", PPTP_NUMBERS[1], 1, 1, 1, 3, 3, 1, 0, 0, 0))
+    reply = struct.unpack("!HHIHHHHBBHIHHI", control.recv(32, socket.MSG_WAITALL))
+    if (reply[5], reply[6]) != PPTP_NUMBERS:
+        raise ValueError(f"the answer is about the calls {reply[5]:#x} and {reply[6]:#x}")
+    flows[name] = (control, gre_socket(node, control.getsockname()[0], address))
+
+
+def gre(name):
+    """A packet there and one back. NAT may have changed the caller's address and number, and the called knows those."""
+    sock = flows[name][1]
+    for _ in range(20):
+        gre_send(sock, PPTP_NUMBERS[0])
+        for answering, number in tunnels.values():
+            answering.settimeout(0.3)
+            try:
+                gre_receive(answering, PPTP_NUMBERS[0])
+            except TimeoutError:
+                continue
+            gre_send(answering, number)
+            gre_receive(sock, PPTP_NUMBERS[1])
+            return
+    raise TimeoutError(f"{name}: nothing came through")
 
 
 COMMANDS = {
@@ -325,7 +452,8 @@ COMMANDS = {
     "answered": of_ftp(lambda flow: flow.answer("200")), "passive": of_ftp(Ftp.passive), "data": of_ftp(Ftp.data),
     "echo": of_ftp(Ftp.echo), "close": of_ftp(Ftp.close), "noop": of_ftp(Ftp.noop),
     "tftpd": tftpd, "rrq": rrq, "answer": answer, "acknowledge": acknowledge,
-    "sipd": sipd, "invite": invite, "rtp": rtp,
+    "sipd": sipd, "invite": invite, "reinvite": lambda name: flows[name].invite(), "rtp": rtp,
+    "pptpd": pptpd, "call": call, "gre": gre,
 }  # fmt: skip
 
 

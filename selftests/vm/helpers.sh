@@ -3,7 +3,7 @@
 #
 # time: 120
 #
-# Connections that others have announced: FTP, TFTP and SIP through NAT. What was announced before a takeover may begin after it, and
+# Connections that others have announced: FTP, TFTP, SIP and PPTP through NAT. What was announced before a takeover may begin after it, and
 # what has begun goes on; a control connection whose sequence numbers NAT has changed carries commands in both directions.
 #
 #   client ── fw1, fw2 ── server
@@ -19,11 +19,15 @@ ruleset() {
 			ct helper ftp { type "ftp" protocol tcp; }
 			ct helper tftp { type "tftp" protocol udp; }
 			ct helper sip { type "sip" protocol udp; }
+			ct helper sip_tcp { type "sip" protocol tcp; }
+			ct helper pptp { type "pptp" protocol tcp; }
 			chain prerouting {
 				type filter hook prerouting priority filter;
 				tcp dport 21 ct helper set "ftp"
 				udp dport 69 ct helper set "tftp"
 				udp dport 5060 ct helper set "sip"
+				tcp dport 5060 ct helper set "sip_tcp"
+				tcp dport 1723 ct helper set "pptp"
 			}
 			chain forward {
 				type filter hook forward priority filter; policy drop;
@@ -32,7 +36,8 @@ ruleset() {
 				ct state related ct helper "ftp" accept
 				ct state related ct helper "tftp" accept
 				ct state related ct helper "sip" accept
-				iifname lan tcp dport 21 accept
+				ct state related ct helper "pptp" accept
+				iifname lan tcp dport { 21, 1723, 5060 } accept
 				iifname lan udp dport { 69, 5060 } accept
 				iifname wan ct status dnat tcp dport 21 accept
 			}
@@ -52,8 +57,14 @@ ruleset() {
 }
 
 # expectations NODE: what the node expects, one a line, without the time that is left.
-expectations() { on "$1" conntrack -L expect 2>/dev/null | sed -E 's/^[0-9]+ //' | sort; }
+expectations() {
+	local family
+	for family in ipv4 ipv6; do
+		on "$1" conntrack -L expect -f $family 2>/dev/null
+	done | sed -E "s/^[0-9]+ //" | sort
+}
 same_expectations() {
+	expectations fw1
 	[ "$(expectations fw1 | wc -l)" = "$1" ] && diff -U0 <(expectations fw1) <(expectations fw2)
 }
 same() { same_tables && same_expectations "$1"; }
@@ -73,7 +84,7 @@ move() {
 	knob "$1" state 1
 }
 
-for module in nf_nat_ftp nf_nat_tftp nf_nat_sip; do
+for module in nf_nat_ftp nf_nat_tftp nf_nat_sip nf_nat_pptp nf_conntrack_pptp; do
 	modprobe "$module" || skip "no $module"
 done
 topology
@@ -84,10 +95,11 @@ flow ftpd server
 flow ftpd client
 flow tftpd server
 flow sipd server
+flow pptpd server
 check "ct_sync starts" start_ct_sync
 
 check "control connections open" eval "flow ftp shorter client $SERVER $LAN.100 && flow ftp longer client $SERVER $LAN.5 &&
-	flow ftp six client $SERVER6 && flow ftp inbound server $WAN.1 && flow ftp lost client $SERVER $LAN.100 &&
+	flow ftp six client $SERVER6 && flow ftp six2 client $SERVER6 && flow ftp inbound server $WAN.1 && flow ftp lost client $SERVER $LAN.100 &&
 	flow ftp fresh client $SERVER $LAN.100"
 check "a data connection opens, active" flow active shorter
 check "and carries" flow data shorter
@@ -95,16 +107,22 @@ check "a data connection opens, active, IPv6" flow active six
 check "and carries" flow data six
 check "a data connection is announced, active" flow active longer
 check "a data connection is announced, passive, to behind NAT" flow passive inbound
+check "a data connection is announced, passive, IPv6" flow passive six2
 check "a TFTP transfer is announced" flow rrq tftp1 client $SERVER
 check "a TFTP transfer has begun" eval "flow rrq tftp2 client $SERVER && flow answer tftp2"
 check "a SIP call is announced" flow invite call client $SERVER
-check "the backup has the connections and what they expect" wait_until same 5
+check "a SIP call is announced, TCP" flow invite call2 client $SERVER tcp
+check "the backup has the connections and what they expect" wait_until same 8
 check "it knows what was announced" announced fw2 3
 on fw1 nft insert rule inet filter forward iifname wan tcp sport 21 drop
 check "another one is announced, of which only the server hears" flow announce lost
-check "the backup knows of that too" wait_until same_expectations 6
+check "the backup knows of that too" wait_until same_expectations 9
 check "nothing was left out" eval "is fw1 expectations_not_sent 0 && is fw2 expectations_refused 0 &&
 	is fw2 masters_missing 0 && is fw2 helpers_not_loaded 0"
+# What it is expected for has no name, so the backup hears of the call when it has begun.
+check "a PPTP call is set up" flow call tunnel client $SERVER
+check "its packets pass" flow gre tunnel
+check "the backup has the call" eval "wait_until same_tables && announced fw2 4"
 
 move fw2 fw1
 check "the first command of a connection is an announcement" flow active fresh
@@ -117,11 +135,15 @@ check "data connections go on" flows echo shorter six
 check "an announced one opens, active" flow data longer
 check "an announced one opens, passive" flow data inbound
 check "the TFTP transfer begins" eval "flow answer tftp1 && flow acknowledge tftp1"
+check "an announced one opens, passive, IPv6" flow data six2
 check "the call begins" flow rtp call
-check "commands are answered" flows noop shorter longer six inbound lost fresh
-check "data connections end" flows close shorter longer six inbound lost fresh
-check "others are announced" eval "flow active shorter && flow active longer && flow active six && flow passive inbound"
-check "and open" flows data shorter longer inbound six
+check "the call begins, TCP" flow rtp call2
+check "it is announced again" flow reinvite call2
+check "packets of the PPTP call pass" flow gre tunnel
+check "commands are answered" flows noop shorter longer six six2 inbound lost fresh
+check "data connections end" flows close shorter longer six six2 inbound lost fresh
+check "others are announced" eval "flow active shorter && flow active longer && flow active six && flow passive six2 && flow passive inbound"
+check "and open" flows data shorter longer inbound six six2
 check "the first firewall is in step" wait_until is fw1 synced 1
 check "the tables are equal" wait_until same_tables
 
@@ -129,7 +151,7 @@ ruleset fw1
 move fw1 fw2
 check "the first command after the second takeover is an announcement" flow active fresh
 check "its data connection opens" flow data fresh
-check "all goes on" flows echo shorter longer six inbound
-check "commands are answered" flows noop shorter longer six inbound lost
-check "the call goes on" flow rtp call
+check "all goes on" flows echo shorter longer six six2 inbound
+check "commands are answered" flows noop shorter longer six six2 inbound lost
+check "the calls go on" eval "flow rtp call && flow rtp call2 && flow reinvite call2 && flow gre tunnel"
 finish
