@@ -218,6 +218,21 @@ u32 ct_sync_relations_tie(struct net *net, struct nf_conn *ct, const struct ct_s
 	return lost;
 }
 
+/* Whether the master of a copy stands in for one that has come since: then another copy is due. */
+static bool is_stood_in_for(const struct nf_conn *master, const struct ct_sync_entry *entry)
+{
+	struct ct_sync_key key;
+	struct nf_conn *ct;
+
+	if (nf_ct_is_confirmed(master))
+		return false;
+	master_key(entry, &key);
+	ct = ct_sync_find_original(nf_ct_net(master), &key);
+	if (ct)
+		nf_ct_put(ct);
+	return ct;
+}
+
 static bool master_fits(const struct nf_conn *ct, const struct ct_sync_entry *entry)
 {
 	struct nf_conntrack_tuple master;
@@ -228,10 +243,11 @@ static bool master_fits(const struct nf_conn *ct, const struct ct_sync_entry *en
 		return false;
 	ct_sync_tuple_write(&entry->relations.master, entry->key.family,
 			    entry->relations.master_protocol, IP_CT_DIR_ORIGINAL, &master);
-	return nf_ct_tuple_equal(nf_ct_tuple(ct->master, IP_CT_DIR_ORIGINAL), &master);
+	return nf_ct_tuple_equal(nf_ct_tuple(ct->master, IP_CT_DIR_ORIGINAL), &master) &&
+	       !is_stood_in_for(ct->master, entry);
 }
 
-/* Whether an entry has the helper and the master that the record names: they never change. */
+/* Whether an entry has the helper and the master that the record names. */
 bool ct_sync_relations_fit(const struct nf_conn *ct, const struct ct_sync_entry *entry)
 {
 	const struct nf_conntrack_helper *helper;

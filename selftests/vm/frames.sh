@@ -103,9 +103,14 @@ check "a TCP connection without its state" counted entries_unsupported_protocol 
 check "what is behind it is applied" wait_until knows 11
 check "a helper that does not exist" counted helpers_not_loaded no-helper
 check "its record is applied" wait_until knows 14
-check "a master that does not exist" counted masters_missing no-master
+check "a master that does not exist" counted masters_missing child
 announced() { on fw2 conntrack -L -u EXPECTED 2>/dev/null | grep "src=$LAN.200 dst=$WAN.200 sport=15 "; }
 check "its record is applied" wait_until announced
+# A child has a reference to its master.
+references() { on fw2 conntrack -L -p tcp 2>/dev/null | grep -q "src=$LAN.200 dst=$WAN.200 sport=16 .*use=$1"; }
+check "the master comes" eval 'send master && wait_until references 1'
+check "the connection is tied to it when it is told of again" eval 'send child && wait_until references 2'
+check "that is no missing master" is fw2 masters_missing 1
 check "an expectation of a connection without a helper" counted expectations_refused not-expecting
 check "what is behind it is applied" wait_until knows 17
 check "a security context that does not exist" counted secmarks_lost no-context
