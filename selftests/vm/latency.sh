@@ -4,6 +4,8 @@
 # A new connection on the primary is in the backup's table within 20 ms: the median of 100.
 #
 #   client ── fw1 (primary), fw2 (backup) ── server
+#
+# quiet: yes
 
 . ./lib.sh
 

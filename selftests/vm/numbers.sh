@@ -8,6 +8,7 @@
 #
 # time: 180
 # long: yes
+# quiet: yes
 
 . ./lib.sh
 . ./churn.bash
