@@ -19,7 +19,8 @@ flow of flows.bash starts it and gives a command a line; each is answered by a l
     answer FLOW                     have it send a block, from a port of its own
     acknowledge FLOW                acknowledge that block
     sipd NODE                       a SIP server, over UDP and TCP
-    invite FLOW NODE ADDRESS [tcp]  call it, and announce where we want to hear it
+    invite FLOW NODE ADDRESS [tcp [SOURCE]]
+                                    call it, and announce where we want to hear it
     reinvite FLOW                   announce that again
     rtp FLOW                        have it speak, and answer
     pptpd NODE                      a PPTP server
@@ -304,11 +305,11 @@ class Sip:
     # Each caller's port for what it hears.
     ports = iter(range(40000, 41000, 2))
 
-    def __init__(self, name, node, address, transport):
+    def __init__(self, name, address, transport, source):
         self.name, self.address, self.transport = name, address, transport
         self.signals = socket.socket(family(address), socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM)
         self.signals.settimeout(PATIENCE)
-        self.signals.bind(("", 5060))
+        self.signals.bind((source, 5060))
         self.signals.connect((address, 5060))
         self.own, self.port = self.signals.getsockname()[0], next(Sip.ports)
         self.media = socket.socket(family(address), socket.SOCK_DGRAM)
@@ -335,9 +336,9 @@ class Sip:
             raise ValueError(f"what came is {got}")
 
 
-def invite(name, node, address, transport="udp"):
+def invite(name, node, address, transport="udp", source=""):
     enter(node)
-    flows[name] = Sip(name, node, address, transport)
+    flows[name] = Sip(name, address, transport, source)
     flows[name].invite()
 
 

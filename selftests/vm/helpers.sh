@@ -111,7 +111,7 @@ check "a data connection is announced, passive, IPv6" flow passive six2
 check "a TFTP transfer is announced" flow rrq tftp1 client $SERVER
 check "a TFTP transfer has begun" eval "flow rrq tftp2 client $SERVER && flow answer tftp2"
 check "a SIP call is announced" flow invite call client $SERVER
-check "a SIP call is announced, TCP" flow invite call2 client $SERVER tcp
+check "a SIP call is announced, TCP" flow invite call2 client $SERVER tcp $LAN.100
 check "the backup has the connections and what they expect" wait_until same 8
 check "it knows what was announced" announced fw2 3
 on fw1 nft insert rule inet filter forward iifname wan tcp sport 21 drop
