@@ -39,6 +39,26 @@ fn a_good_network_needs_one_resync_and_loses_nothing() {
 }
 
 #[test]
+fn simulated_frames_are_filled_as_those_of_the_module() {
+    let mut cluster = Cluster::new(1, Options::calm(2, 300));
+    cluster.run(10 * NS_PER_S);
+    cluster.request_resync(1);
+    let frames = |cluster: &Cluster| {
+        let others =
+            cluster.count(Counter::HeartbeatsSent) + cluster.count(Counter::ResyncsRequested);
+        cluster.count(Counter::FramesSent) - others
+    };
+    let (sent, records) = (frames(&cluster), cluster.count(Counter::RecordsSent));
+    cluster.set_changing(false);
+    cluster.run(NS_PER_S);
+    let (sent, records) = (
+        frames(&cluster) - sent,
+        cluster.count(Counter::RecordsSent) - records,
+    );
+    assert!(records > 3 * sent, "{records} records in {sent} frames");
+}
+
+#[test]
 fn a_scrub_of_a_healthy_cluster_under_load_corrects_nothing() {
     for seed in 0..10 {
         let mut cluster = Cluster::new(
@@ -86,7 +106,7 @@ fn at_5_percent_loss_repair_is_cheap_and_needs_no_resync() {
 
 #[test]
 fn repair_dies_away_where_some_backup_loses_nearly_every_frame() {
-    for seed in 0..5 {
+    for seed in 0..20 {
         let mut cluster = Cluster::new(
             seed,
             Options {
@@ -97,9 +117,12 @@ fn repair_dies_away_where_some_backup_loses_nearly_every_frame() {
             },
         );
         cluster.run(10 * NS_PER_S);
-        assert_eq!(cluster.count(Counter::GapsGone), 0, "{seed}");
         let (frames, _) = cluster.traffic();
-        assert!(frames < 60_000, "{seed}: {frames} for 3000 changes");
+        assert!(frames < 20_000, "{seed}: {frames} for 330 changes");
+        // A backup whose NACKs are lost in a row may fall behind the backlog; in a storm all do, again
+        // and again.
+        let gone = cluster.count(Counter::GapsGone);
+        assert!(gone <= 8, "{seed}: {gone}");
     }
 }
 

@@ -361,7 +361,7 @@ impl Cluster {
     }
 
     /// Somebody writes `resync`.
-    fn request_resync(&mut self, who: usize) {
+    pub fn request_resync(&mut self, who: usize) {
         let member = &mut self.members[who];
         if member.runs() {
             member.node.request_walk(&member.stats);

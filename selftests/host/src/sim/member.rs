@@ -149,9 +149,16 @@ impl Member {
         }
     }
 
+    /// Whether there is room for a record, of which the simulated ones need no more than an absence.
+    /// As the sender of the module asks: room for the largest of all would close each frame behind
+    /// its first record.
+    fn has_room(&mut self) -> bool {
+        self.node.has_room_for_absence()
+    }
+
     /// Tells of one thing, as there is room after each; returns whether there may be more.
     fn step(&mut self, now: Time) -> bool {
-        if !self.node.has_room() {
+        if !self.has_room() {
             return true;
         }
         if let Some(key) = self.queue.pop_front() {
@@ -192,13 +199,13 @@ impl Member {
     /// Walks a part of the table if that is wanted; returns whether it did.
     fn walk(&mut self, now: Time) -> bool {
         let Some(walk) = self.node.poll_walk(now, &self.stats) else {
-            return !self.node.has_room();
+            return !self.has_room();
         };
         if walk.restart {
             self.walk = self.table.slots.iter().map(|(id, _)| id).collect();
         }
         for _ in 0..walk.budget {
-            if !self.node.has_room() {
+            if !self.has_room() {
                 return true;
             }
             let Some(id) = self.walk.pop_front() else {
