@@ -441,8 +441,10 @@ static bool is_local(struct net *net, const struct ct_sync_entry *entry)
  * @lost CT_SYNC_LOST_*: what of the record could not be kept.
  *
  * A flow that the primary forwards to an address of this node is this node's
- * own affair. Stray packets and dying entries may get in the way of an
- * insertion for a moment, hence the attempts.
+ * own affair; of what is a copy already that need not be asked again, which
+ * would cost a resync two lookups of a route for each entry. Stray packets and
+ * dying entries may get in the way of an insertion for a moment, hence the
+ * attempts.
  */
 int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark, u32 *lost)
 {
@@ -453,14 +455,15 @@ int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark, 
 	*lost = 0;
 	if (!is_supported(entry))
 		return CT_SYNC_UNSUPPORTED_PROTOCOL;
-	if (is_local(net, entry))
-		return CT_SYNC_CONFLICT;
 	ct_sync_extras_resolve(net, entry, &resolved);
 	resolved.lost |= ct_sync_relations_prepare(entry);
 	*lost = resolved.lost;
 	applied = update(net, entry, &resolved, mark);
 	if (applied != CT_SYNC_NOT_THERE)
 		return applied;
+	*lost = 0;
+	if (is_local(net, entry))
+		return CT_SYNC_CONFLICT;
 
 	do {
 		if (!make_room(net, entry, &replaced))

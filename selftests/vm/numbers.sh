@@ -46,17 +46,9 @@ on client python3 flood.py $SINK $RESYNC_ENTRIES
 knob fw1 resync_rate 0
 measure churn settled 60 fw1 fw2
 check "there is something to resync" at_least fw2 table_count $RESYNC_ENTRIES
-# Other work on the host may spoil a try.
-for _ in 1 2 3; do
-	measure churn resync fw1 fw2
-	[ "${measured[per_s]:-0}" -lt $RESYNC_PER_SECOND_MIN ] || break
-done
+measure churn live $SINK 1002 fw1 fw2
 check "a resync of ${measured[records]} entries that are there takes ${measured[took_ms]} ms: ${measured[per_s]} a second" \
 	at_least_number "${measured[per_s]}" $RESYNC_PER_SECOND_MIN
-for port in 1002 1003 1004; do
-	measure churn live $SINK $port fw1 fw2
-	[ "${measured[longest_ms]:-$((LIVE_MS_MAX + 1))}" -gt $LIVE_MS_MAX ] || break
-done
 check "meanwhile ${measured[flows]} live flows arrive, the slowest after ${measured[longest_ms]} ms" \
 	within "${measured[longest_ms]}" $LIVE_MS_MAX
 check "the tables are equal after it" wait_until same_tables
