@@ -98,6 +98,7 @@ counters! {
     EntriesDeleteAbsent "entries_delete_absent" "deletes of connections that were not there",
     EntriesReplacedLocal "entries_replaced_local" "connections of this node's own making that gave way",
     EntriesConflict "entries_conflict" "refused: an assured connection of this node's own making is in the way",
+    EntriesOwn "entries_own" "not created: flows through the primary that end on this node, which tracks them by itself",
     EntriesTableFull "entries_table_full" "not created: the conntrack table is full",
     EntriesNoMemory "entries_no_memory" "not created: out of memory",
     EntriesUnsupportedProtocol "entries_unsupported_protocol" "not created: the kernel does not track the protocol",

@@ -463,7 +463,7 @@ int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark, 
 		return applied;
 	*lost = 0;
 	if (is_local(net, entry))
-		return CT_SYNC_CONFLICT;
+		return CT_SYNC_OWN;
 
 	do {
 		if (!make_room(net, entry, &replaced))

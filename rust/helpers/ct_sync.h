@@ -217,6 +217,7 @@ enum ct_sync_applied {
 	CT_SYNC_BUSY = 11,
 	CT_SYNC_UNCHANGED = 12,
 	CT_SYNC_INCOMPLETE = 13,
+	CT_SYNC_OWN = 14,
 };
 
 /* What of a record could not be kept, though the rest was applied. */

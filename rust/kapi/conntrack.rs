@@ -375,6 +375,7 @@ fn applied(value: i32) -> Applied {
         11 => Applied::Busy,
         12 => Applied::Unchanged,
         13 => Applied::Incomplete,
+        14 => Applied::Own,
         _ => Applied::Refused,
     }
 }

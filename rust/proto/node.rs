@@ -120,6 +120,8 @@ pub enum Applied {
     ReplacedLocal,
     /// An assured connection of this node's own making is in the way.
     Conflict,
+    /// The flow ends on this node, which tracks it by itself.
+    Own,
     /// The conntrack table is full.
     TableFull,
     /// Out of memory.
@@ -146,6 +148,7 @@ impl Applied {
             Applied::Incomplete => Counter::RecordsIncomplete,
             Applied::ReplacedLocal => Counter::EntriesReplacedLocal,
             Applied::Conflict => Counter::EntriesConflict,
+            Applied::Own => Counter::EntriesOwn,
             Applied::TableFull => Counter::EntriesTableFull,
             Applied::NoMemory => Counter::EntriesNoMemory,
             Applied::UnsupportedProtocol => Counter::EntriesUnsupportedProtocol,

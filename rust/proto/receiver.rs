@@ -84,6 +84,12 @@ pub(super) struct Receiver {
     refused: bool,
     /// When a connection was last refused for a reason that may last.
     refused_at: Option<Time>,
+    /// Whether connections are missing because of that.
+    unapplied: bool,
+    /// Whether one was refused so since the last BEGIN.
+    unapplied_again: bool,
+    /// Since when a resync is due for their sake: one, for the reason may last.
+    unapplied_retry: Option<Time>,
     /// Since when connections are missing that have vanished from the table.
     vanished: Option<Time>,
     /// Whether one has since `since`, and may have been told of before.
@@ -121,6 +127,9 @@ impl Receiver {
             lacking: None,
             refused: false,
             refused_at: None,
+            unapplied: false,
+            unapplied_again: false,
+            unapplied_retry: None,
             vanished: None,
             vanished_again: false,
             loss_earliest: Time::ZERO,
@@ -162,6 +171,11 @@ impl Receiver {
 
     /// The same, apart from gaps that are being repaired.
     pub(super) fn settled(&self) -> bool {
+        self.is_told() && !self.unapplied
+    }
+
+    /// Whether it was told of everything, and nothing that it took is away again.
+    fn is_told(&self) -> bool {
         self.complete && self.lacking.is_none() && self.vanished.is_none()
     }
 
@@ -295,7 +309,7 @@ impl Receiver {
     /// It is no more than a good moment for another mark, when no resync is being received: one
     /// that is lost is not missed.
     pub(super) fn begin(&mut self, generation: u32, scrub: bool) {
-        self.refused = false;
+        (self.refused, self.unapplied_again) = (false, false);
         let healthy = self.complete();
         self.scrub = (scrub && healthy).then_some(generation);
         if self.complete && self.ended.is_none() {
@@ -329,6 +343,8 @@ impl Receiver {
         self.complete = true;
         self.lacking = self.refused.then_some(now);
         self.vanished = self.vanished_again.then_some(now);
+        self.unapplied = self.unapplied_again;
+        self.unapplied_retry = self.unapplied_retry.filter(|_| self.unapplied);
         stats.count(Counter::ResyncsCompleted);
         let scrub = self.scrub.take() == Some(end.generation);
         Some(if scrub { Sweep::Scrub } else { Sweep::Resync })
@@ -359,6 +375,10 @@ impl Receiver {
     /// Notes that a connection could not be inserted for a reason that may last.
     pub(super) fn refuse(&mut self, now: Time) {
         self.refused_at = Some(now);
+        if !self.unapplied {
+            self.unapplied_retry = Some(now);
+        }
+        (self.unapplied, self.unapplied_again) = (true, true);
     }
 
     /// Takes the news that a record of the last frame is an update of a connection that is not
@@ -371,7 +391,7 @@ impl Receiver {
         let frame = Range::one(self.last());
         let lost = self.gaps.first().is_some_and(|first| first <= self.lost);
         let refused = self.refused_at.is_some_and(|at| now.since(at) < RETRY_NS);
-        if self.settled() && !lost && !refused && !self.gaps.meets(&frame) {
+        if self.is_told() && !lost && !refused && !self.gaps.meets(&frame) {
             self.miss(frame, now);
         }
     }
@@ -396,12 +416,14 @@ impl Receiver {
             let pause = REQUEST_NS + self.jitter_ns;
             return Some(self.asked.map_or(Time::ZERO, |asked| asked.after(pause)));
         }
-        let at = match self.lacking {
-            // Whatever takes connections away: there is too little room for all.
-            Some(since) => since.after(RETRY_NS),
-            None => self.vanished?.after(LOSS_DELAY_NS).max(self.loss_earliest),
-        };
-        Some(at.after(self.jitter_ns))
+        let retry = |since: Option<Time>| since.map(|since| since.after(RETRY_NS));
+        let vanished = self
+            .vanished
+            .map(|since| since.after(LOSS_DELAY_NS).max(self.loss_earliest));
+        // Whatever takes connections away: there is too little room for all.
+        let missing = retry(self.lacking).or(vanished);
+        let at = [missing, retry(self.unapplied_retry)];
+        Some(at.into_iter().flatten().min()?.after(self.jitter_ns))
     }
 
     /// The request that is due, if one is.
@@ -410,6 +432,7 @@ impl Receiver {
             return None;
         }
         if self.complete {
+            self.unapplied_retry = None;
             self.restart(stats);
             self.loss_earliest = now.after(LOSS_PAUSE_NS);
         }

@@ -44,6 +44,15 @@ for pattern in "${patterns[@]}"; do
 done
 check "they are counted" at_least fw1 events_skipped_local ${#patterns[@]}
 
+# It passes through fw1, which thinks that it is one of the server's.
+flow listen fw2 22
+flow open g client udp $LAN.3 22 1010
+later client route replace $LAN.3/32 via $LAN.2
+flush client
+check "a flow to the backup through the primary" flow echo g
+check "it is the backup's own" wait_until at_least fw2 entries_own 1
+check "that does not keep it from being synced" wait_until is fw2 synced 1
+
 knob fw1 resync 1
 check "a resync is served" wait_until at_least fw1 resyncs_served 2
 check "a resync is completed" wait_until at_least fw2 resyncs_completed 2

@@ -66,4 +66,9 @@ on fw1 nft insert rule inet filter forward accept
 check "it strays to the primary" flow echo own
 check "the backup keeps what it has, and counts" wait_until at_least fw2 entries_conflict 1
 check "it is as it was" has fw2 "tcp .*ESTABLISHED .*sport=1003 .*ASSURED"
+check "the backup does not say that it is synced" wait_until is fw2 synced 0
+on fw2 conntrack -D -f ipv6 -p tcp --sport 1003 >/dev/null 2>&1
+knob fw2 resync 1
+check "it is synced when nothing is in the way" wait_until is fw2 synced 1
+check "and has the primary's" has fw2 "tcp .*sport=1003"
 finish

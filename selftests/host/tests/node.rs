@@ -843,7 +843,48 @@ fn a_connection_that_is_refused_is_not_asked_for_with_every_update() {
     }
     assert_eq!(b.count(Counter::RecordsIncomplete), 998);
     assert_eq!(b.count(Counter::NacksSent), 1, "once in 30 s");
+    assert!(!b.node.synced(now));
+}
+
+#[test]
+fn a_backup_that_lacks_what_it_refused_is_not_synced_and_asks_once() {
+    let mut scrubbed = config(1);
+    scrubbed.scrub_interval = 100 * NS_PER_S;
+    let (mut a, mut b, mut now) = (Host::new(scrubbed), Host::new(config(2)), Time(NS_PER_S));
+    a.node.promote(now, &a.stats);
+    talk(&mut [&mut a, &mut b], &mut now, 2000);
     assert!(b.node.synced(now));
+    b.node.take_notices();
+    b.table.refused = Some(entry(1, 0).key);
+    a.set(entry(1, 1), now);
+    a.set(entry(2, 1), now);
+    talk(&mut [&mut a, &mut b], &mut now, 100);
+    assert!(!b.node.synced(now), "at once");
+    assert!(b.node.take_notices().contains(Notice::SyncLost));
+
+    talk(&mut [&mut a, &mut b], &mut now, 95_000);
+    assert_eq!(
+        b.count(Counter::ResyncsRequested),
+        2,
+        "the first, and one try"
+    );
+    assert_eq!(b.count(Counter::EntriesConflict), 2);
+    assert!(!b.node.synced(now));
+    talk(&mut [&mut a, &mut b], &mut now, 150_000);
+    assert_eq!(b.count(Counter::ResyncsRequested), 2);
+    assert!(b.count(Counter::EntriesConflict) > 2, "scrubs try it too");
+    assert!(!b.node.synced(now));
+    assert!(
+        !b.node.take_notices().contains(Notice::Synced),
+        "all the time"
+    );
+
+    // What was in the way is gone: the next scrub finds that out.
+    b.table.refused = None;
+    talk(&mut [&mut a, &mut b], &mut now, 150_000);
+    assert!(b.node.synced(now));
+    assert_eq!(a.contents(), b.contents());
+    assert_eq!(b.count(Counter::ResyncsRequested), 2);
 }
 
 #[test]

@@ -264,11 +264,16 @@ impl Cluster {
         self.maybe_takeover();
     }
 
-    /// A connection vanishes from a backup's table.
+    /// A connection vanishes from a backup's table; where its number is odd, for another that is
+    /// kept.
     fn lose(&mut self, who: usize) {
-        let key = connection(self.rng.below(self.options.keys) as u16);
+        let number = self.rng.below(self.options.keys) as u16;
+        let key = connection(number);
         if self.members[who].runs() && !self.members[who].leads() {
-            self.members[who].lose(&key, self.now);
+            match number % 2 {
+                0 => self.members[who].lose(&key, self.now),
+                _ => self.members[who].take(&key, self.now),
+            }
             self.run_member(who);
         }
     }
@@ -376,6 +381,7 @@ impl Cluster {
         self.network.mend();
         for who in 0..self.members.len() {
             self.restart(who);
+            self.members[who].give_back();
             self.members[who].frozen = self.members[who].frozen.map(|_| Time::ZERO);
             self.thaw(who);
         }

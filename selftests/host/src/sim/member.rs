@@ -250,9 +250,24 @@ impl Member {
         }
     }
 
+    /// Something of this backup's own gets in the way of a connection that vanishes from its table.
+    pub(super) fn take(&mut self, key: &Key, now: Time) {
+        self.table.taken.insert(number(key), ());
+        self.lose(key, now);
+    }
+
+    /// What is in the way of connections goes; somebody has the node try again what it refused.
+    pub(super) fn give_back(&mut self) {
+        if self.table.taken.len() != 0 {
+            self.table.taken.clear();
+            self.node.request_walk(&self.stats);
+        }
+    }
+
     /// Is told to be primary.
     pub(super) fn promote(&mut self, now: Time) {
         let now = self.clock.read(now);
+        self.table.taken.clear();
         self.node.promote(now, &self.stats);
     }
 

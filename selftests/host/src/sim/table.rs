@@ -26,6 +26,8 @@ pub(super) struct Slot {
 pub(super) struct SimTable {
     /// The connections.
     pub(super) slots: Numbered<Slot>,
+    /// Connections that are refused: something of this node's own is in their way.
+    pub(super) taken: Numbered<()>,
     /// The stream whose records are being applied.
     pub(super) stream: Stream,
     /// Whether nothing may be applied: the node is primary.
@@ -87,6 +89,9 @@ impl Table for SimTable {
     fn upsert(&mut self, entry: &Entry, mark: u8) -> Applied {
         self.check();
         let id = number(&entry.key);
+        if self.taken.get(id).is_some() {
+            return Applied::Conflict;
+        }
         self.advance(id, entry.mark);
         let slot = Slot {
             entry: *entry,
