@@ -9,6 +9,7 @@
 #   make kselftests       the kernel's own netfilter selftests with ct_sync and without; TEST=name for some, KVER= as above
 #   make sim              simulate clusters of the protocol core: SEEDS=n, SEED=s, NODES=n
 #   make fuzz             give nodes damaged frames: SECONDS=n, FROM=run, RUN=run
+#   make miri             the host tests of the protocol and the queue under Miri, where rustup has one
 #   make sanitize         the host tests under the address sanitizer
 #   make mutants          break one rule of the protocol at a time; the host tests have to notice
 #   make lint             clippy, rustfmt, layers, SAFETY comments, checkpatch, shellcheck
@@ -66,6 +67,9 @@ fuzz:
 mutants:
 	@scripts/mutants
 
+miri:
+	@scripts/miri
+
 sanitize:
 	@scripts/sanitize
 
@@ -78,4 +82,4 @@ clean:
 clean-cache: clean
 	scripts/clean-cache
 
-.PHONY: all module install modules_install check check-long check-debug kselftests lint sim fuzz mutants sanitize demo clean clean-cache
+.PHONY: all module install modules_install check check-long check-debug kselftests lint sim fuzz mutants miri sanitize demo clean clean-cache
