@@ -26,8 +26,6 @@ pub struct BacklogFrame {
     len: u16,
     /// Whether a backup lacks it.
     wanted: bool,
-    /// Whether a backup lacks as well what it made good, and relies on it for that.
-    relied_on: bool,
     /// The frame that made it good, 0 if none has.
     repaired_by: u64,
     /// When that was.
@@ -173,9 +171,6 @@ impl Backlog {
     ///
     /// What has been made good by a frame that the node can not have seen yet, or that it reports
     /// as well, is left alone: it will have it with that frame.
-    ///
-    /// What a lost frame made good is told again for those only who rely on it. Otherwise, where some
-    /// backup loses nearly every frame, there would be ever more to tell of what nobody lacks.
     pub(super) fn want(
         &mut self,
         missing: impl Iterator<Item = Range> + Clone,
@@ -199,31 +194,23 @@ impl Backlog {
         }
         for range in missing.clone() {
             for seq in range.first..=range.last.min(used) {
-                let Some(frame) = self.frame(seq) else {
-                    self.lose(Range::one(seq));
-                    wanted.gone = true;
-                    continue;
+                let served = |frame: &BacklogFrame| {
+                    let by = frame.repaired_by;
+                    let fresh = now.since(frame.repaired_at) < UNDER_WAY_NS;
+                    let reported = || missing.clone().any(|range| range.contains(by));
+                    by != 0 && ((by > taken && fresh) || reported())
                 };
-                let by = frame.repaired_by;
-                let fresh = now.since(frame.repaired_at) < UNDER_WAY_NS;
-                if by > taken && fresh {
-                    continue;
+                match self.frame(seq) {
+                    None => {
+                        self.lose(Range::one(seq));
+                        wanted.gone = true;
+                    }
+                    Some(frame) if served(&frame) => {}
+                    Some(_) => wanted.frames += u32::from(self.order(seq)),
                 }
-                if by != 0 && missing.clone().any(|range| range.contains(by)) {
-                    self.rely_on(by);
-                    continue;
-                }
-                wanted.frames += u32::from(self.order(seq));
             }
         }
         wanted
-    }
-
-    /// Notes that what a frame has made good is to be told with it.
-    fn rely_on(&mut self, seq: u64) {
-        if let Some(frame) = self.frame_mut(seq) {
-            frame.relied_on = true;
-        }
     }
 
     /// Notes that a frame is to be told of anew; returns false if that was noted already.
@@ -269,18 +256,8 @@ impl Backlog {
         None
     }
 
-    /// Takes the next record of frame `next` that is to be told.
-    fn take(&mut self) -> Step {
-        loop {
-            match self.take_next() {
-                Step::Repaired(_) if !self.frame(self.next).is_some_and(|f| f.relied_on) => {}
-                step => return step,
-            }
-        }
-    }
-
     /// Takes the next record of frame `next`.
-    fn take_next(&mut self) -> Step {
+    fn take(&mut self) -> Step {
         let seq = self.next;
         let len = self.frame(seq).map_or(0, |frame| usize::from(frame.len));
         let part = self.place(seq).map(|place| self.part(place));
@@ -306,7 +283,7 @@ impl Backlog {
     /// Notes that a frame is made good by frame `by`.
     pub(super) fn done(&mut self, seq: u64, by: u64, now: Time) {
         if let Some(frame) = self.frame_mut(seq).filter(|frame| frame.wanted) {
-            (frame.wanted, frame.relied_on) = (false, false);
+            frame.wanted = false;
             (frame.repaired_by, frame.repaired_at) = (by, now);
             self.wanted -= 1;
         }
@@ -317,7 +294,7 @@ impl Backlog {
 #[cfg(test)]
 mod tests {
     use super::super::entry::{FAMILY_V4, ZONE_DIR_BOTH};
-    use super::super::record::{put_delete, put_repaired, put_resync_end, RECORD_MAX};
+    use super::super::record::{put_delete, put_resync_end, RECORD_MAX};
     use super::*;
 
     const NOW: Time = Time(NS_PER_MS);
@@ -451,31 +428,6 @@ mod tests {
         b.store(1, &place[..len], 1);
         want(&mut b, &[(1, 1)], 1, 1);
         assert_eq!(told(&mut b, 1, 2), [Step::End(end), Step::Done(1)]);
-    }
-
-    #[test]
-    fn what_a_lost_frame_made_good_is_told_to_who_relies_on_it() {
-        let mut b = backlog();
-        b.store(1, &payload(&[1]), 1);
-        want(&mut b, &[(1, 1)], 1, 1);
-        told(&mut b, 1, 2);
-        let mut place = [0; RECORD_MAX];
-        let mut w = Writer::new(&mut place);
-        put_delete(&mut w, &key(1));
-        put_repaired(&mut w, Range::one(1));
-        let len = w.finish().unwrap();
-        b.store(2, &place[..len], 2);
-        want(&mut b, &[(2, 2)], 2, 2);
-        assert_eq!(told(&mut b, 2, 3), [Step::Key(key(1)), Step::Done(2)]);
-        // Another one lacks both.
-        let later = NOW.after(UNDER_WAY_NS);
-        let both = [Range { first: 1, last: 2 }];
-        assert_eq!(b.want(both.into_iter(), 2, 2, later).frames, 1);
-        let made_good = Step::Repaired(Range::one(1));
-        let steps = [Step::Key(key(1)), made_good, Step::Done(2)];
-        assert_eq!(told(&mut b, 2, 4), steps);
-        want(&mut b, &[(2, 2)], 4, 4);
-        assert_eq!(told(&mut b, 4, 5).len(), 2, "nobody relies on it any more");
     }
 
     #[test]
