@@ -24,10 +24,6 @@
 #include "tuple.h"
 #include "window.h"
 
-/* As in nf_conntrack_pptp.c, in jiffies. */
-#define PPTP_GRE_TIMEOUT	(10 * 60 * HZ)
-#define PPTP_GRE_STREAM_TIMEOUT	(5 * 60 * 60 * HZ)
-
 /* How often an insertion is tried: an entry that dies is unlinked within microseconds. */
 #define INSERT_ATTEMPTS	3
 
@@ -78,18 +74,18 @@ static void write_sctp(struct nf_conn *ct, const struct ct_sync_entry *entry)
 
 /*
  * What the tracker of GRE sets at the first packet of a flow and obeys from
- * then on. Keys are tracked for PPTP only, whose helper then sets its own.
+ * then on. It also overwrites the longer timeouts that the helper of PPTP has
+ * set just before.
  */
-static void write_gre(struct nf_conn *ct, const struct ct_sync_entry *entry)
+static void write_gre(struct nf_conn *ct)
 {
 #ifdef CONFIG_NF_CT_PROTO_GRE
-	bool pptp = entry->key.original.src_port || entry->key.original.dst_port;
 	const unsigned int *timeouts = nf_ct_timeout_lookup(ct);
 
 	if (!timeouts)
 		timeouts = nf_gre_pernet(nf_ct_net(ct))->timeouts;
-	ct->proto.gre.timeout = pptp ? PPTP_GRE_TIMEOUT : timeouts[GRE_CT_UNREPLIED];
-	ct->proto.gre.stream_timeout = pptp ? PPTP_GRE_STREAM_TIMEOUT : timeouts[GRE_CT_REPLIED];
+	ct->proto.gre.timeout = timeouts[GRE_CT_UNREPLIED];
+	ct->proto.gre.stream_timeout = timeouts[GRE_CT_REPLIED];
 #endif
 }
 
@@ -249,7 +245,7 @@ static int insert(struct net *net, const struct ct_sync_entry *entry,
 	ct->status |= IPS_CONFIRMED;
 	memset(&ct->proto, 0, sizeof(ct->proto));
 	if (entry->key.protocol == IPPROTO_GRE)
-		write_gre(ct, entry);
+		write_gre(ct);
 	tstamp = nf_conn_tstamp_find(ct);
 	if (tstamp)
 		tstamp->start = ktime_get_real_ns();
