@@ -50,7 +50,8 @@ equal() { diff -U0 <(plain fw1) <(plain fw2); }
 
 topology
 for node in $FIREWALLS; do
-	on "$node" sh -c "$(settings netfilter/nf_conntrack_udp_timeout_stream=$STREAM netfilter/nf_flowtable_udp_timeout=$IDLE)"
+	on "$node" sh -c "$(settings netfilter/nf_conntrack_udp_timeout_stream=$STREAM netfilter/nf_flowtable_udp_timeout=$IDLE \
+		netfilter/nf_flowtable_tcp_timeout=$IDLE)"
 done
 start_flows
 flow listen server 7
@@ -81,7 +82,7 @@ check "the other flowtable carries them" wait_until carries fw2
 check "the old primary is in step" wait_until is fw1 synced 1
 check "they are busy" busy
 check "the old primary still has them" wait_until equal
-check "it carries them no more" hasnt fw1 OFFLOAD
+check "it carries them no more" wait_until hasnt fw1 OFFLOAD
 check "it has lost none in between" is fw1 entries_lost_locally 0
 knob fw2 state 0
 takeover fw1
