@@ -263,23 +263,33 @@ start_ct_sync() {
 	done
 }
 
-# table NODE: the node's conntrack table, one entry a line, sorted, without what differs by nature: timeouts, counters,
-# how often an entry is in use, and flows that end on the node itself.
-table() {
-	{ on "$1" conntrack -L -o extended; on "$1" conntrack -L -f ipv6 -o extended; } 2>/dev/null |
-		grep -vE "(src|dst)=($SYNC\.|127\.|$SYNC6|ff02|fe80)" |
-		awk '{ if ($5 ~ /^[0-9]+$/) $5 = ""; gsub(/ (packets|bytes|use)=[0-9]+/, ""); gsub(/ +/, " "); sub(/ $/, ""); print }' | LC_ALL=C sort
-}
-
-# same_tables [NODE NODE]: whether two nodes (default fw1 and fw2) have the same table, entry by entry; prints the difference. Reads
-# the kernel's own list, in which addresses have all their digits: `table` twice and diff(1) take four times as long.
-same_tables() {
-	awk -v own="(src|dst)=($SYNC\\.|127\\.|fd00:0009:|ff02|fe80)" '
+# comparable AWK [ARGUMENT]...: runs awk(1) on lists of entries without what differs by nature: timeouts, counters, how often
+# an entry is in use, and flows that end on the node itself.
+comparable() {
+	local awk=$1
+	shift
+	awk -v own="(src|dst)=($SYNC\\.|127\\.|$SYNC6|fd00:0009:|ff02|fe80)" '
 		$0 ~ own { next }
 		{
 			if ($5 ~ /^[0-9]+$/) $5 = ""
 			gsub(/ (packets|bytes|use|delta-time)=[0-9]+/, "")
-		}
+		}'"$awk" "$@"
+}
+
+# table NODE: the node's conntrack table, one comparable entry a line, sorted.
+table() {
+	{ on "$1" conntrack -L -o extended; on "$1" conntrack -L -f ipv6 -o extended; } 2>/dev/null |
+		comparable '{ gsub(/ +/, " "); sub(/ $/, ""); print }' | LC_ALL=C sort
+}
+
+# The kernel's own list of a node's entries, in which addresses have all their digits, and a line that says that it was read.
+kernel_list() { on "$1" busybox cat /proc/net/nf_conntrack && echo complete; }
+
+# same_tables [NODE NODE]: whether two nodes (default fw1 and fw2) have the same table, entry by entry; prints the difference.
+# `table` twice and diff(1) take four times as long.
+same_tables() {
+	comparable '
+		$0 == "complete" { complete++; next }
 		node == 1 { count[$0]++ }
 		node == 2 { count[$0]-- }
 		END {
@@ -287,8 +297,8 @@ same_tables() {
 				print (count[entry] > 0 ? "-" : "+") entry
 				different = 1
 			}
-			exit different
-		}' node=1 <(on "${1:-fw1}" busybox cat /proc/net/nf_conntrack) node=2 <(on "${2:-fw2}" busybox cat /proc/net/nf_conntrack)
+			exit different || complete != 2
+		}' node=1 <(kernel_list "${1:-fw1}") node=2 <(kernel_list "${2:-fw2}")
 }
 
 # has NODE PATTERN: whether an entry of the node's table matches the extended regular expression.

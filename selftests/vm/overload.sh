@@ -15,9 +15,6 @@ FLOWS=12000
 
 # The kernel gives threads without such a priority a twentieth of the processor all the same, unless it is told not to.
 FAIR=/sys/kernel/debug/sched/fair_server/cpu0/runtime
-[ ! -e $FAIR ] || { fair=$(cat $FAIR) && echo 0 >$FAIR; }
-throttle=$(sysctl -n kernel.sched_rt_runtime_us)
-sysctl -qw kernel.sched_rt_runtime_us=-1
 
 # starved COMMAND...: runs COMMAND on the one processor to which the senders are bound, with a priority above theirs.
 starved() { chrt --fifo 50 taskset --cpu-list 0 "$@"; }
@@ -54,8 +51,15 @@ on server nft -f - <<<'table ip quiet { chain input { type filter hook input pri
 for node in $FIREWALLS; do
 	on "$node" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600
 done
-limit=$(sysctl -n net.netfilter.nf_conntrack_max)
-sysctl -qw net.netfilter.nf_conntrack_max=65536
+limit=$(sysctl -n net.netfilter.nf_conntrack_max) throttle=$(sysctl -n kernel.sched_rt_runtime_us)
+fair=$(cat $FAIR 2>/dev/null) || true
+restore() {
+	sysctl -qw net.netfilter.nf_conntrack_max="$limit" kernel.sched_rt_runtime_us="$throttle"
+	[ -z "$fair" ] || echo "$fair" >$FAIR
+}
+trap 'restore; cleanup' EXIT
+sysctl -qw net.netfilter.nf_conntrack_max=65536 kernel.sched_rt_runtime_us=-1
+[ -z "$fair" ] || echo 0 >$FAIR
 check "ct_sync starts" start_ct_sync
 bind_senders
 on client ping -c 1 -W 5 $SERVER >/dev/null
@@ -78,6 +82,4 @@ flood &
 check "it unloads under the flood" modprobe -r ct_sync
 wait $!
 check "the flood passed all the same" counts fw1 $FLOWS
-sysctl -qw net.netfilter.nf_conntrack_max="$limit" kernel.sched_rt_runtime_us="$throttle"
-[ ! -e $FAIR ] || echo "$fair" >$FAIR
 finish

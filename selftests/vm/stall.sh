@@ -10,17 +10,17 @@
 # time: 240
 
 . ./lib.sh
+. ./churn.bash
 topology
+start_churn
 modprobe sch_tbf || skip "no tbf"
-SINK=$WAN.77
 FLOWS=6000
 FLOODS_MAX=5
 next=1
-limit=$(sysctl -n net.netfilter.nf_conntrack_max)
 
 # flood COUNT: opens new flows through the primary to a host that never answers.
 flood() {
-	on client python3 flood.py $SINK "$1" $next
+	on client python3 flood.py "$SINK" "$1" $next
 	next=$((next + $1))
 }
 
@@ -50,9 +50,6 @@ starts() {
 }
 same_size() { is fw2 table_count "$(value fw1 table_count)"; }
 
-ip -n fw1 neighbour replace $SINK lladdr 02:00:00:00:00:77 dev wan nud permanent
-sysctl -qw net.netfilter.nf_conntrack_max=200000
-on fw1 sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600
 for node in fw1 fw2; do ip -n $node link set sync mtu 576; done
 
 check "ct_sync starts" starts
@@ -81,5 +78,4 @@ ip netns delete fw1
 FIREWALLS=fw2
 check "the namespace goes, with its threads" wait_until eval '[ "$(pgrep -c ct_sync-tx)" = 1 ]'
 check "the backup notices" wait_until is fw2 synced 0
-sysctl -qw net.netfilter.nf_conntrack_max="$limit"
 finish
