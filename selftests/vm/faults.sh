@@ -7,7 +7,7 @@
 #   client ── fw1 (primary), fw2 (backup) ── server
 #
 # time: 240
-# allow: ref_tracker: memory allocation failure|VM_FAULT_OOM leaked out
+# allow: ref_tracker: memory allocation failure|VM_FAULT_OOM leaked out|kmemleak: Cannot allocate a scan area
 
 . ./lib.sh
 
