@@ -80,14 +80,14 @@ pub(super) struct Receiver {
     scrub: Option<u32>,
     /// Since when connections are missing for want of room or memory.
     lacking: Option<Time>,
-    /// Whether one was refused since the last BEGIN.
-    refused: bool,
+    /// The last frame that told of one of them, 0 if none did.
+    lacking_seq: u64,
     /// When a connection was last refused for a reason that may last.
     refused_at: Option<Time>,
     /// Whether connections are missing because of that.
     unapplied: bool,
-    /// Whether one was refused so since the last BEGIN.
-    unapplied_again: bool,
+    /// The last frame that told of one of them, 0 if none did.
+    unapplied_seq: u64,
     /// Since when a resync is due for their sake: one, for the reason may last.
     unapplied_retry: Option<Time>,
     /// Since when connections are missing that have vanished from the table.
@@ -125,10 +125,10 @@ impl Receiver {
             ended: None,
             scrub: None,
             lacking: None,
-            refused: false,
+            lacking_seq: 0,
             refused_at: None,
             unapplied: false,
-            unapplied_again: false,
+            unapplied_seq: 0,
             unapplied_retry: None,
             vanished: None,
             vanished_again: false,
@@ -309,7 +309,6 @@ impl Receiver {
     /// It is no more than a good moment for another mark, when no resync is being received: one
     /// that is lost is not missed.
     pub(super) fn begin(&mut self, generation: u32, scrub: bool) {
-        (self.refused, self.unapplied_again) = (false, false);
         let healthy = self.complete();
         self.scrub = (scrub && healthy).then_some(generation);
         if self.complete && self.ended.is_none() {
@@ -341,9 +340,10 @@ impl Receiver {
             return None;
         }
         self.complete = true;
-        self.lacking = self.refused.then_some(now);
+        // What was refused before the walk was told of again by it, also if its BEGIN was lost.
+        self.lacking = (self.lacking_seq >= end.begin).then_some(now);
         self.vanished = self.vanished_again.then_some(now);
-        self.unapplied = self.unapplied_again;
+        self.unapplied = self.unapplied_seq >= end.begin;
         self.unapplied_retry = self.unapplied_retry.filter(|_| self.unapplied);
         stats.count(Counter::ResyncsCompleted);
         let scrub = self.scrub.take() == Some(end.generation);
@@ -368,7 +368,7 @@ impl Receiver {
 
     /// Notes that a connection could not be inserted for want of room or memory.
     pub(super) fn lack(&mut self, now: Time) {
-        self.refused = true;
+        self.lacking_seq = self.last();
         self.lacking.get_or_insert(now);
     }
 
@@ -378,7 +378,7 @@ impl Receiver {
         if !self.unapplied {
             self.unapplied_retry = Some(now);
         }
-        (self.unapplied, self.unapplied_again) = (true, true);
+        (self.unapplied, self.unapplied_seq) = (true, self.last());
     }
 
     /// Takes the news that a record of the last frame is an update of a connection that is not

@@ -888,6 +888,28 @@ fn a_backup_that_lacks_what_it_refused_is_not_synced_and_asks_once() {
 }
 
 #[test]
+fn a_resync_makes_up_for_what_was_refused_before_it_also_if_its_begin_is_lost() {
+    let (mut a, mut b, mut now) = pair(10);
+    b.table.refused = Some(entry(50, 0).key);
+    a.set(entry(50, 1), now);
+    talk(&mut [&mut a, &mut b], &mut now, 20);
+    assert!(!b.node.synced(now));
+
+    b.table.refused = None;
+    a.node.request_walk(&a.stats);
+    // Until it has told of all there is nothing that the backup hears.
+    while a.count(Counter::RecordsSent) < 20 {
+        now = now.after(NS_PER_MS);
+        a.send(now);
+    }
+    talk(&mut [&mut a, &mut b], &mut now, 2000);
+    assert_eq!(b.count(Counter::FramesLost), 1);
+    assert_eq!(b.count(Counter::ResyncsCompleted), 2, "the first, and this");
+    assert_eq!(a.contents(), b.contents());
+    assert!(b.node.synced(now));
+}
+
+#[test]
 fn a_backup_that_joins_makes_nothing_of_updates() {
     let (mut a, mut now) = (Host::new(config(1)), Time(NS_PER_S));
     a.node.promote(now, &a.stats);
