@@ -192,12 +192,15 @@ impl Node {
         match due {
             Due::Data => self.send_data(stats),
             Due::Heartbeat => self.send_heartbeat(now, stats),
-            Due::Nack(nack) => self.send_control(Kind::Nack, now, |node, w| {
-                nack.encode(node.receiver.missing(), w);
-            }),
-            Due::Request(request) => self.send_control(Kind::ResyncRequest, now, |_, w| {
-                request.encode(w);
-            }),
+            Due::Nack(nack) => {
+                let header = self.control_header(Kind::Nack, now);
+                let missing = self.receiver.missing();
+                make_control(&mut self.control, header, |w| nack.encode(missing, w))
+            }
+            Due::Request(request) => {
+                let header = self.control_header(Kind::ResyncRequest, now);
+                make_control(&mut self.control, header, |w| request.encode(w))
+            }
         }
     }
 
@@ -210,11 +213,12 @@ impl Node {
             Role::Primary => self.walk_at(),
             Role::Backup => self.receiver.ask_at(),
         };
-        let lost = self.follows_until().filter(|_| self.was_synced);
-        [Some(self.next_heartbeat()), self.data_at(), by_role, lost]
-            .into_iter()
-            .flatten()
-            .min()
+        let lost = match self.was_synced {
+            true => self.follows_until(),
+            false => None,
+        };
+        let times = [self.data_at(), by_role, lost].into_iter().flatten();
+        Some(times.fold(self.next_heartbeat(), Time::min))
     }
 
     /// When the walk is to go on or another one to begin.
@@ -343,27 +347,9 @@ impl Node {
             table_count: self.table_count,
             table_max: self.table_max,
         };
-        self.send_control(Kind::Heartbeat, now, |node, w| {
-            heartbeat.encode(node.peers.heard(now), w);
-        })
-    }
-
-    /// Makes a frame that is not numbered, with the payload that `write` writes.
-    fn send_control(
-        &mut self,
-        kind: Kind,
-        now: Time,
-        write: impl FnOnce(&Self, &mut Writer<'_>),
-    ) -> Option<&[u8]> {
-        let mut bytes = self.control;
-        let (head, body) = bytes.split_at_mut(HEADER_LEN);
-        let mut w = Writer::new(body);
-        write(self, &mut w);
-        let payload = w.finish()?;
-        self.control_header(kind, now)
-            .encode(u16::try_from(payload).ok()?, head);
-        self.control = bytes;
-        self.control.get(..HEADER_LEN + payload)
+        let header = self.control_header(Kind::Heartbeat, now);
+        let heard = self.peers.heard(now);
+        make_control(&mut self.control, header, |w| heartbeat.encode(heard, w))
     }
 
     /// The header of a frame that is not numbered.
@@ -392,4 +378,18 @@ impl Node {
             },
         }
     }
+}
+
+/// Makes a frame that is not numbered in `place`, with the payload that `write` writes.
+fn make_control<'a>(
+    place: &'a mut [u8],
+    header: Header,
+    write: impl FnOnce(&mut Writer<'_>),
+) -> Option<&'a [u8]> {
+    let (head, body) = place.split_at_mut_checked(HEADER_LEN)?;
+    let mut w = Writer::new(body);
+    write(&mut w);
+    let payload = w.finish()?;
+    header.encode(u16::try_from(payload).ok()?, head);
+    place.get(..HEADER_LEN + payload)
 }
