@@ -146,6 +146,10 @@ impl Stats {
 
     /// Adds `n` to a counter.
     pub fn add(&self, counter: Counter, n: u64) {
+        // Most numbers that are added are 0 or 1, and a locked instruction costs more than a branch.
+        if n == 0 {
+            return;
+        }
         if let Some(value) = self.values.get(counter as usize) {
             value.fetch_add(n, Relaxed);
         }
