@@ -106,8 +106,16 @@ macro_rules! atomic_type {
                 repr.swap(value, order)
             }
 
+            #[cfg(not(feature = "one_thread"))]
             fn fetch_add(repr: &$atomic, value: Self, order: Ordering) -> Self {
                 repr.fetch_add(value, order)
+            }
+
+            #[cfg(feature = "one_thread")]
+            fn fetch_add(repr: &$atomic, value: Self, _: Ordering) -> Self {
+                let old = repr.load(Ordering::Relaxed);
+                repr.store(old.wrapping_add(value), Ordering::Relaxed);
+                old
             }
 
             fn cmpxchg(

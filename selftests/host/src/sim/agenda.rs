@@ -154,25 +154,19 @@ impl<E> Agenda<E> {
         (self.current.last().copied(), far)
     }
 
-    /// The time of the next event, the end of all time if there is none.
-    pub(super) fn next(&mut self) -> Time {
+    /// Takes the next event if it is due by `limit`, with its time.
+    pub(super) fn take_by(&mut self, limit: Time) -> Option<(Time, E)> {
         let (near, far) = self.peek();
-        let next = near.into_iter().chain(far).min();
-        Time(next.map_or(u64::MAX, |(time, ..)| time))
-    }
-
-    /// Takes the next event.
-    pub(super) fn take(&mut self) -> Option<E> {
-        let (near, far) = self.peek();
-        let (.., place) = match (near, far) {
-            (near, Some(far)) if near.is_none_or(|near| far < near) => {
-                self.far.pop();
-                far
-            }
-            _ => self.current.pop()?,
-        };
+        let is_far = far.is_some_and(|far| near.is_none_or(|near| far < near));
+        let (time, _, place) = if is_far { far } else { near }.filter(|due| due.0 <= limit.0)?;
+        if is_far {
+            self.far.pop();
+        } else {
+            self.current.pop();
+        }
         self.free.push(place);
-        self.places[place as usize].event.take()
+        let event = self.places[place as usize].event.take()?;
+        Some((Time(time), event))
     }
 }
 
@@ -186,12 +180,13 @@ mod tests {
         for (time, event) in [(5, 'd'), (3, 'b'), (5, 'e'), (1, 'a'), (3, 'c')] {
             agenda.plan(Time::ZERO, Time(time), event);
         }
-        assert_eq!(agenda.next(), Time(1));
-        assert_eq!(agenda.take(), Some('a'));
+        assert_eq!(agenda.take_by(Time(0)), None);
+        assert_eq!(agenda.take_by(Time(1)), Some((Time(1), 'a')));
         agenda.plan(Time(1), Time(5), 'f');
-        let rest: String = std::iter::from_fn(|| agenda.take()).collect();
+        let rest: String = std::iter::from_fn(|| agenda.take_by(Time(u64::MAX)))
+            .map(|(_, event)| event)
+            .collect();
         assert_eq!(rest, "bcdef");
-        assert_eq!(agenda.next(), Time(u64::MAX));
     }
 
     #[test]
@@ -208,14 +203,17 @@ mod tests {
             planned.insert((time, number), ());
             while planned.len() as u64 > rng.below(200) {
                 let ((time, number), ()) = planned.pop_first().unwrap();
-                assert_eq!(agenda.next(), Time(time));
-                assert_eq!(agenda.take(), Some(number));
+                if time != now {
+                    assert_eq!(agenda.take_by(Time(time - 1)), None);
+                }
+                assert_eq!(agenda.take_by(Time(time)), Some((Time(time), number)));
                 now = time;
             }
         }
+        let end = Time(u64::MAX);
         assert!(planned
             .into_keys()
-            .all(|(_, number)| agenda.take() == Some(number)));
-        assert_eq!(agenda.take(), None);
+            .all(|(time, number)| agenda.take_by(end) == Some((Time(time), number))));
+        assert_eq!(agenda.take_by(end), None);
     }
 }

@@ -101,17 +101,16 @@ impl Cluster {
     pub fn run(&mut self, ns: u64) {
         let end = self.now.after(ns);
         loop {
-            let planned = self.agenda.next();
             let (who, wake) = self.next_wake();
-            self.now = planned.min(wake);
-            if self.now > end {
-                break;
-            }
-            if wake < planned {
+            if let Some((time, event)) = self.agenda.take_by(wake.min(end)) {
+                self.now = time;
+                self.happen(event);
+            } else if wake <= end {
+                self.now = wake;
                 self.wakes[who] = Time(u64::MAX);
                 self.run_member(who);
-            } else if let Some(event) = self.agenda.take() {
-                self.happen(event);
+            } else {
+                break;
             }
         }
         self.now = end;

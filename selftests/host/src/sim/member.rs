@@ -139,7 +139,11 @@ impl Member {
             self.queued.clear();
         }
         loop {
+            // As the sender of the module: it sends when there is no more room, or nothing to tell.
             let told = self.step(now);
+            if told && self.has_room() {
+                continue;
+            }
             while let Some(frame) = self.node.poll_transmit(now, &self.stats) {
                 out.push(frame.into());
             }

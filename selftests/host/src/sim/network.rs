@@ -85,19 +85,15 @@ impl Network {
         if now < link.cut_until || (in_burst && rng.happens(BURST_LOSS_PPM)) {
             return [None, None, None];
         }
-        let mut delay = || DELAY_MIN_NS + rng.below(options.delay_ns);
-        let (first, second, third) = (delay(), delay(), delay());
-        let lost = rng.happens(options.loss_ppm);
         // A changed bit is always found by UDP's checksum.
-        let corrupted = rng.happens(options.corrupt_ppm);
-        let arrives = !lost && !corrupted;
+        let arrives = !rng.happens(options.loss_ppm) && !rng.happens(options.corrupt_ppm);
         let twice = rng.happens(options.duplicate_ppm);
         let rubbish = rng.happens(options.rubbish_ppm);
-        [
-            arrives.then(|| (first, frame.clone())),
-            (arrives && twice).then(|| (second, frame.clone())),
-            rubbish.then(|| (third, spoil(frame, rng))),
-        ]
+        let mut delay = || DELAY_MIN_NS + rng.below(options.delay_ns);
+        let first = arrives.then(|| (delay(), frame.clone()));
+        let second = (arrives && twice).then(|| (delay(), frame.clone()));
+        let third = rubbish.then(&mut delay);
+        [first, second, third.map(|delay| (delay, spoil(frame, rng)))]
     }
 }
 

@@ -93,16 +93,24 @@ impl Table for SimTable {
             return Applied::Conflict;
         }
         self.advance(id, entry.mark);
-        let slot = Slot {
-            entry: *entry,
-            mark,
-            replicated: true,
+        let Some(slot) = self.slots.get_mut(id) else {
+            let slot = Slot {
+                entry: *entry,
+                mark,
+                replicated: true,
+            };
+            self.slots.insert(id, slot);
+            return Applied::Inserted;
         };
-        match self.slots.insert(id, slot) {
-            None => Applied::Inserted,
-            Some(old) if old.replicated && old.entry == *entry => Applied::Unchanged,
-            Some(old) if old.replicated => Applied::Updated,
-            Some(_) => Applied::ReplacedLocal,
+        slot.mark = mark;
+        if !core::mem::replace(&mut slot.replicated, true) {
+            slot.entry = *entry;
+            Applied::ReplacedLocal
+        } else if slot.entry == *entry {
+            Applied::Unchanged
+        } else {
+            slot.entry = *entry;
+            Applied::Updated
         }
     }
 
