@@ -14,7 +14,7 @@ use kernel::sync::lock::{mutex::MutexBackend, Guard};
 use kernel::sync::Arc;
 
 use crate::engine::{Engine, Pass};
-use crate::kapi::conntrack::{Conntrack, Cursor, Found, WalkMode};
+use crate::kapi::conntrack::{Cursor, Found, WalkMode};
 use crate::kapi::thread::{self, Body, Stop};
 use crate::notices;
 use crate::proto::time::NS_PER_S;
@@ -47,8 +47,6 @@ pub(crate) struct Sender {
     scan: Option<Cursor>,
     /// The queue to look into first.
     first: usize,
-    /// Size of the hash table when a key was last looked up.
-    buckets: u32,
     /// Whether the interface took nothing in this round: what is still sent in it does not wait.
     stuck: Cell<bool>,
     /// Whether the walk that runs has met an entry that reports no changes.
@@ -85,7 +83,6 @@ impl Sender {
             walk: Cursor::default(),
             scan: None,
             first: 0,
-            buckets: 0,
             stuck: Cell::new(false),
             mute: false,
             mute_walk: None,
@@ -156,12 +153,6 @@ impl Sender {
 
     /// Looks for what events do not tell.
     fn watch(&mut self, node: &mut NodeGuard<'_>) {
-        // While the hash table is resized a lookup may miss an entry, whose key is gone then.
-        let buckets = Conntrack::buckets();
-        if buckets != self.buckets {
-            self.buckets = buckets;
-            self.engine.request_scan();
-        }
         if self.mute_walk.is_some_and(|at| at <= thread::now()) {
             self.mute_walk = None;
             node.request_walk(&self.engine.stats);

@@ -474,7 +474,7 @@ int ct_sync_upsert(struct net *net, const struct ct_sync_entry *entry, u8 mark, 
 /* Ends the copy of a connection; an entry of this node's own stays. */
 int ct_sync_delete(struct net *net, const struct ct_sync_key *key)
 {
-	struct nf_conn *ct = ct_sync_find_original(net, key);
+	struct nf_conn *ct = ct_sync_find_surely(net, key);
 	int applied = CT_SYNC_NOT_THERE;
 
 	if (!ct)

@@ -230,7 +230,7 @@ static bool is_alive(const struct nf_conn *ct)
 int ct_sync_snapshot(struct net *net, const struct ct_sync_key *key,
 		     u32 mark_mask, struct ct_sync_entry *entry)
 {
-	struct nf_conn *ct = ct_sync_find_original(net, key);
+	struct nf_conn *ct = ct_sync_find_surely(net, key);
 	int found = CT_SYNC_ABSENT;
 
 	if (!ct)
@@ -365,12 +365,6 @@ u32 ct_sync_walk(struct net *net, struct ct_sync_cursor *cursor, int mode,
 	}
 	cond_resched();
 	return count;
-}
-
-/* Buckets of the hash table; lookups may miss an entry while it changes. */
-u32 ct_sync_table_buckets(void)
-{
-	return READ_ONCE(nf_conntrack_htable_size);
 }
 
 u32 ct_sync_table_count(struct net *net)

@@ -195,7 +195,6 @@ int ct_sync_snapshot(struct net *net, const struct ct_sync_key *key,
 u32 ct_sync_walk(struct net *net, struct ct_sync_cursor *cursor, int mode,
 		 u8 mark, u32 mark_mask, struct ct_sync_entry *entries,
 		 u32 entries_max, bool *done, bool *mute);
-u32 ct_sync_table_buckets(void);
 u32 ct_sync_table_count(struct net *net);
 u32 ct_sync_table_max(struct net *net);
 

@@ -91,4 +91,22 @@ static inline struct nf_conn *ct_sync_find_original(struct net *net,
 	return ct;
 }
 
+/*
+ * The same, for whom it matters that an entry which is there is found: a lookup
+ * may miss one that a resize of the hash table is moving. A resize holds all
+ * locks of the table until it is over.
+ */
+static inline struct nf_conn *ct_sync_find_surely(struct net *net, const struct ct_sync_key *key)
+{
+	struct nf_conn *ct = ct_sync_find_original(net, key);
+
+	if (ct)
+		return ct;
+	local_bh_disable();
+	nf_conntrack_lock(&nf_conntrack_locks[0]);
+	spin_unlock(&nf_conntrack_locks[0]);
+	local_bh_enable();
+	return ct_sync_find_original(net, key);
+}
+
 #endif /* CT_SYNC_TUPLE_H */

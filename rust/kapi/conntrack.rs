@@ -35,7 +35,6 @@ extern "C" {
         done: *mut bool,
         mute: *mut bool,
     ) -> u32;
-    fn ct_sync_table_buckets() -> u32;
     fn ct_sync_table_count(net: *mut c_void) -> u32;
     fn ct_sync_table_max(net: *mut c_void) -> u32;
     fn ct_sync_upsert(net: *mut c_void, entry: *const Entry, mark: u8, lost: *mut u32) -> i32;
@@ -255,12 +254,6 @@ impl Conntrack {
             done,
             mute,
         }
-    }
-
-    /// Buckets of the kernel's hash table. While it is resized, lookups may miss an entry.
-    pub(crate) fn buckets() -> u32 {
-        // SAFETY: Reads a variable.
-        unsafe { ct_sync_table_buckets() }
     }
 
     /// Entries in the namespace's table.
