@@ -6,27 +6,12 @@
 # Uses the tree that the module is built against anyway; writes TAP.
 
 . "$(dirname "$0")/../scripts/common.sh"
+. "$REPO/selftests/tap.bash"
 
 KVER=$1
 TREE=$("$SCRIPTS/kernel-tree" "$KVER")
 HEADERS=/lib/modules/$KVER/build
 SCRATCH=$REPO/build/install-test
-points=0 failures=0
-
-# check DESCRIPTION COMMAND...: a test point, passed when COMMAND succeeds.
-check() {
-	local text=$1 output
-	shift
-	points=$((points + 1))
-	if output=$("$@" 2>&1 </dev/null); then
-		echo "ok $points $text"
-	else
-		failures=$((failures + 1))
-		echo "not ok $points $text"
-		printf '%s\n' "failed: $*" "$output" | sed 's/^/# /'
-	fi
-}
-
 inside() { "$SCRIPTS/enter" "$@"; }
 
 # The command that dkms runs, with what it knows of a kernel.
@@ -60,5 +45,4 @@ check "modprobe finds it there" \
 check "modprobe loads ctnetlink before it" grep -q "^softdep ct_sync pre: nf_conntrack_netlink" \
 	"$SCRATCH/lib/modules/$KVER/modules.softdep"
 check "without KDIR it says what to give" refuses "KDIR=" make -s -C "$REPO" install
-echo "1..$points"
-[ $failures = 0 ]
+conclude

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A backup that hears nothing for half a minute, as if it were suspended, while connections open and close at full speed.
+# A backup that hears nothing for half a minute, while connections open and close at full speed.
 #
 #   client ── fw1 (primary), fw2 (backup) ── a sink in wan that nobody is
 #
