@@ -47,6 +47,14 @@ walked() {
 	"$@" && wait_until at_least fw1 resyncs_served $((served + 1))
 }
 
+# No walk ends for longer than the short interval.
+rests() {
+	local served
+	served=$(value fw1 resyncs_served)
+	sleep 1.7
+	is fw1 resyncs_served "$served"
+}
+
 topology
 for node in $FIREWALLS; do
 	on "$node" sh -c "$(settings netfilter/nf_conntrack_acct=1)"
@@ -70,6 +78,7 @@ WAIT_SECONDS=3
 check "the backup gets that within the interval" wait_until same
 WAIT_SECONDS=10
 knob fw1 counters_interval 86400
+check "the walks of the short interval end" wait_until rests
 check "more is counted, and the interval is long" busy
 sleep 1.2
 check "the backup does not get it" cant same
@@ -90,4 +99,10 @@ takeover fw1
 knob fw1 state 1
 check "the flow passes after the way back" busy
 check "fw1 counts on" counted fw1 $((before + 8))
+
+on fw2 sh -c "$(settings netfilter/nf_conntrack_acct=0)"
+check "a flow opens that the backup would not count by itself" flow open other client udp $SERVER 7 1002
+check "it is busy" flows echo other other other other
+there() { on fw2 conntrack -L -p udp --orig-port-src 1002 2>/dev/null | grep -E 'packets=[1-9].*packets=[1-9]'; }
+check "the backup has its counters all the same" wait_until there
 finish

@@ -69,9 +69,18 @@ takeover fw2
 knob fw2 state 1
 knob fw1 state 0
 check "the old primary follows" wait_until is fw1 synced 1
-ip -n fw1 link set wan down
-ip -n fw1 link set wan up
-ip -n fw1 address replace $WAN6:2/64 dev wan nodad
+# bounce NODE HOST: the interface of NODE goes and comes.
+bounce() {
+	ip -n "$1" link set wan down
+	ip -n "$1" link set wan up
+	ip -n "$1" address replace "$WAN6:$2/64" dev wan nodad
+}
+masqueraded() { on fw2 conntrack -L -p udp --reply-dst $WAN.2 2>/dev/null | wc -l; }
+before=$(masqueraded)
+check "the new primary has $before that were masqueraded" [ "$before" -gt 40 ]
+bounce fw2 3
+check "and keeps them when its interface goes and comes" [ "$(masqueraded)" = "$before" ]
+bounce fw1 2
 check "that is a loss" wait_until at_least fw1 entries_lost_locally 1
 check "it comes back as well" wait_until eval 'is fw1 synced 1 && same_tables'
 

@@ -4,7 +4,7 @@
 # time: 90
 #
 # A connection through the SYN proxy, whose sequence numbers and timestamps are shifted: it goes on after a takeover, there
-# and back.
+# and back. One that the proxy has nothing to do with opens across a takeover, without the proxy.
 #
 #   client ── fw1, fw2 ── server
 
@@ -25,9 +25,19 @@ proxy() {
 				iifname lan tcp dport 7 ct state invalid,untracked synproxy mss 1460 wscale 7 timestamp sack-perm
 				ct state invalid drop
 				ct state established accept
+				iifname lan tcp dport 9 ct state new accept
 			}
 		}
 	EOF
+}
+
+# Connects to port 9, however long that takes, and exchanges a word.
+plain() {
+	on client python3 -c "
+import socket
+with socket.create_connection(('$SERVER', 9), timeout=$((20 * SLOWNESS))) as plain:
+    plain.sendall(b'word')
+    assert plain.recv(4) == b'word'"
 }
 
 topology
@@ -37,15 +47,23 @@ done
 ip -n server route add $LAN.0/24 via $WAN.1
 start_flows
 flow listen server 7
+flow listen server 9
+on server nft -f - <<<'table ip deaf { chain input { type filter hook input priority filter; tcp dport 9 drop; }; }'
 check "ct_sync starts" start_ct_sync
 check "a connection opens through the proxy" flow open proxied client tcp $SERVER 7 1001
 check "it passes" flow echo proxied
 check "the backup has it" wait_until has fw2 'ESTABLISHED .*sport=1001'
+plain &
+plain=$!
+check "the backup has one that has begun without the proxy" wait_until has fw2 'SYN_SENT .*dport=9'
 check "the tables are equal" wait_until same_tables
 knob fw1 state 0
 takeover fw2
 knob fw2 state 1
 check "it passes after the takeover" flow echo proxied
+on server nft delete table ip deaf
+wait $plain
+check "the one without the proxy opens after the takeover" [ $? = 0 ]
 check "the old primary is in step" wait_until is fw1 synced 1
 check "another opens through the second proxy" flow open second client tcp $SERVER 7 1003
 check "both pass" flows echo proxied second
