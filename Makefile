@@ -11,7 +11,8 @@
 #   make fuzz             give nodes damaged frames: SECONDS=n, FROM=run, RUN=run
 #   make miri             the host tests of the protocol and the queue under Miri, where rustup has one
 #   make sanitize         the host tests under the address sanitizer
-#   make mutants          break one rule of the protocol at a time; the host tests have to notice
+#   make mutants          break one rule of the protocol at a time; the host tests have to notice; TEST=name for some
+#   make mutants-vm       break one thing of the module at a time; its test in a machine has to notice; TEST=name for some
 #   make lint             clippy, rustfmt, layers, SAFETY comments, checkpatch, shellcheck
 #   make demo             a download survives the power-off of the firewall it passes through; TIMES=10 for many power-offs
 #   make install          modules_install and depmod, for the kernel of KDIR; INSTALL_MOD_PATH=/path for another root
@@ -65,7 +66,10 @@ fuzz:
 	@FROM=$(FROM) RUN=$(RUN) scripts/fuzz $(SECONDS)
 
 mutants:
-	@scripts/mutants
+	@scripts/mutants $(TEST)
+
+mutants-vm:
+	@scripts/mutants --vm $(TEST)
 
 miri:
 	@scripts/miri
@@ -82,4 +86,4 @@ clean:
 clean-cache: clean
 	scripts/clean-cache
 
-.PHONY: all module install modules_install check check-long check-debug kselftests lint sim fuzz mutants miri sanitize demo clean clean-cache
+.PHONY: all module install modules_install check check-long check-debug kselftests lint sim fuzz mutants mutants-vm miri sanitize demo clean clean-cache
