@@ -19,9 +19,11 @@ Nodes are network namespaces. What it says is one line of NAME=VALUE, times in m
 
 import os
 import socket
-import struct
 import sys
 import time
+
+from ctnetlink import Table, udp_flows
+from namespace import enter
 
 # A load that opens less flows says little: a slow kernel is given more time for it.
 LEAST = 1200
@@ -38,50 +40,6 @@ CLIENT = '10.1.0.10'
 # both nodes share.
 LIVE_PERIOD = 0.05
 LIVE_LOOK = 0.005
-
-# linux/netlink.h, linux/netfilter/nfnetlink_conntrack.h
-NLM_F_REQUEST = 1
-CT_GET = 1 << 8 | 1
-CT_DELETE = 1 << 8 | 2
-NLMSG_ERROR = 2
-NESTED = 1 << 15
-
-
-def enter(node):
-    """Has what is opened next belong to the namespace of `node`."""
-    handle = os.open(f'/run/netns/{node}', os.O_RDONLY)
-    os.setns(handle, os.CLONE_NEWNET)
-    os.close(handle)
-
-
-def attribute(kind, value):
-    """A netlink attribute."""
-    return struct.pack('=HH', 4 + len(value), kind) + value + bytes(-len(value) % 4)
-
-
-class Table:
-    """The conntrack table of a node, for flows of one port of the client to one address."""
-
-    def __init__(self, node, address, port):
-        enter(node)
-        self.netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)  # NETLINK_NETFILTER
-        addresses = attribute(1, socket.inet_aton(CLIENT)) + attribute(2, socket.inet_aton(address))
-        self.head = attribute(NESTED | 1, addresses)
-        self.ports = attribute(1, b'\x11') + attribute(2, struct.pack('!H', port))
-
-    def send(self, kind, port):
-        ports = self.ports + attribute(3, struct.pack('!H', port))
-        original = attribute(NESTED | 1, self.head + attribute(NESTED | 2, ports))
-        body = struct.pack('=BBH', socket.AF_INET, 0, 0) + original
-        self.netlink.send(struct.pack('=LHHLL', 16 + len(body), kind, NLM_F_REQUEST, 1, 0) + body)
-
-    def end(self, port):
-        """Ends a flow; if it is not there, nobody wants to know."""
-        self.send(CT_DELETE, port)
-
-    def has(self, port):
-        self.send(CT_GET, port)
-        return struct.unpack_from('=LH', self.netlink.recv(65536))[1] != NLMSG_ERROR
 
 
 class Node:
@@ -141,7 +99,7 @@ def load(address, seconds, port, names):
     enter('client')
     flow = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     flow.bind((CLIENT, port))
-    table = Table(names[0], address, port)
+    table, name = Table(names[0]), udp_flows(CLIENT, port, address)
     start = time.monotonic()
     opened = ended = 0
     while opened < LEAST or opened < 65000 and time.monotonic() - start < seconds:
@@ -153,7 +111,7 @@ def load(address, seconds, port, names):
             pass
         old = opened - WINDOW
         if old > 0 and old % STAYS:
-            table.end(old)
+            table.end(name(old))
             ended += 1
     end = time.monotonic()
     settled = settle(end, SETTLE, nodes[0], nodes[1:])
@@ -195,14 +153,14 @@ def live(address, port, names):
     enter('client')
     flow = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     flow.bind((CLIENT, port))
-    table = Table(names[1], address, port)
+    table, name = Table(names[1]), udp_flows(CLIENT, port, address)
     times = []
 
     def one():
         number = len(times) + 1
         start = time.monotonic()
         flow.sendto(b'', (address, number))
-        while not table.has(number):
+        while not table.has(name(number)):
             time.sleep(LIVE_LOOK)
         took = time.monotonic() - start
         times.append(took)

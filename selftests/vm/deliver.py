@@ -6,16 +6,12 @@ Reads `FROM TO ADDRESS KIND SECONDS` a line, where KIND is udp:PORT or ip:PROTOC
 `arrived`, or `lost` after so many seconds.
 """
 
-import os
 import socket
 import sys
 
+from namespace import enter
+
 sockets = {}
-
-
-def enter(namespace):
-    with open('/run/netns/' + namespace, 'rb') as file:
-        os.setns(file.fileno(), os.CLONE_NEWNET)
 
 
 def open_in(namespace, family, kind, number, port):

@@ -27,6 +27,9 @@ import sys
 import threading
 import time
 
+from commands import obey
+from namespace import enter
+
 # Seconds for a connection to open, and for a word to come back: TCP retransmits once a second after a takeover.
 PATIENCE = 10 * int(os.environ.get("SLOWNESS", "1"))
 
@@ -35,13 +38,6 @@ nodes = {}
 held = {}
 words = iter(range(1, sys.maxsize))
 events = selectors.DefaultSelector()
-
-
-def enter(node):
-    """Has this thread's next sockets made in the namespace of `node`."""
-    handle = os.open(f"/run/netns/{node}", os.O_RDONLY)
-    os.setns(handle, os.CLONE_NEWNET)
-    os.close(handle)
 
 
 def echo_stream(connection, hold, port):
@@ -205,13 +201,7 @@ COMMANDS = {
 
 def main():
     threading.Thread(target=serve, daemon=True).start()
-    for line in sys.stdin:
-        command, *arguments = line.split()
-        try:
-            answer = COMMANDS[command](*arguments)
-            print("ok" if answer is None else f"ok {answer}", flush=True)
-        except (OSError, EOFError, KeyError) as error:
-            print(f"error {line.strip()}: {error!r}", flush=True)
+    obey(COMMANDS)
 
 
 main()

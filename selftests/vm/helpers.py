@@ -28,12 +28,13 @@ flow of flows.bash starts it and gives a command a line; each is answered by a l
     gre FLOW                        send it a packet of the call, and have it answer with one
 """
 
-import os
 import re
 import socket
 import struct
-import sys
 import threading
+
+from commands import obey
+from namespace import enter
 
 # Seconds that anything may take: TCP retransmits once a second after a takeover.
 PATIENCE = 10
@@ -42,13 +43,6 @@ flows = {}
 asked = {}
 called = {}
 tunnels = {}
-
-
-def enter(node):
-    """Has this thread's next sockets made in the namespace of `node`."""
-    handle = os.open(f"/run/netns/{node}", os.O_RDONLY)
-    os.setns(handle, os.CLONE_NEWNET)
-    os.close(handle)
 
 
 def plain(address):
@@ -457,11 +451,4 @@ COMMANDS = {
     "pptpd": pptpd, "call": call, "gre": gre,
 }  # fmt: skip
 
-
-for line in sys.stdin:
-    command, *arguments = line.split()
-    try:
-        COMMANDS[command](*arguments)
-        print("ok", flush=True)
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        print(f"error {line.strip()}: {error!r}", flush=True)
+obey(COMMANDS)

@@ -27,9 +27,9 @@ Connections are TCP over IPv4 with SNAT; those whose name ends in 6 are IPv6 wit
 import re
 import struct
 import subprocess
-import sys
 
 import datagrams
+from commands import obey
 from wire import Wire, checksum, pseudo
 
 FLAGS = {"F": 1, "S": 2, "R": 4, "A": 16}
@@ -270,13 +270,7 @@ COMMANDS = {"sweep": sweep, "models": models, "takeover": takeover, "verdict": v
 
 def main():
     Connection.wire = Wire()
-    for line in sys.stdin:
-        command, *arguments = line.split()
-        try:
-            answer = COMMANDS[command](*arguments)
-            print("ok" if answer is None else f"ok {answer}", flush=True)
-        except (OSError, KeyError, ValueError) as error:
-            print(f"error {line.strip()[:100]}: {error!r}", flush=True)
+    obey(COMMANDS)
 
 
 main()

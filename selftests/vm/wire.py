@@ -7,11 +7,12 @@ sockets send, packet sockets listen, so the nodes' own stacks have no part in it
 them has arrived, `barrier` knows that whatever has not is lost.
 """
 
-import os
 import select
 import socket
 import struct
 import time
+
+from namespace import enter
 
 # <linux/if_ether.h>, <asm-generic/socket.h>
 ETH_P = {4: 0x0800, 6: 0x86DD}
@@ -25,13 +26,6 @@ BARRIER_PORT = 9
 # Seconds after which a datagram is sent again that nothing of a takeover should hold back.
 PATIENCE = 0.5
 ATTEMPTS = 20
-
-
-def enter(node):
-    """Has this thread's next sockets made in the namespace of `node`."""
-    handle = os.open(f"/run/netns/{node}", os.O_RDONLY)
-    os.setns(handle, os.CLONE_NEWNET)
-    os.close(handle)
 
 
 def packed(family, address):
