@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Three nodes, of which one or all are in trouble while connections open and close at full speed: a link that flaps, a backup
-# that hears nothing for longer than the primary remembers, a backup that restarts with nothing, a primary that restarts.
+# that hears nothing for longer than the primary remembers, a backup that boots with nothing, a primary that restarts, or boots.
 # Each time all tables are equal afterwards, without anybody doing anything.
 #
 #   client ── fw1 (primary), fw2, fw3 (backups) ── a sink in wan that nobody is
@@ -57,19 +57,34 @@ goes_deaf() {
 	on switches tc qdisc delete dev sync.fw2 root
 }
 
-# fw3 boots: another namespace with an empty table.
-reboots() {
-	ip netns delete fw3
-	ip netns add fw3
-	on fw3 sh -c "$(settings ipv6/conf/all/accept_dad=0 ipv6/conf/default/accept_dad=0 ipv4/ip_forward=1)"
-	# The old cable goes with the namespace, but not at once.
-	wait_until eval '! ip -n switches link show sync.fw3 2>/dev/null'
-	later fw3 link set lo up
-	plug fw3 sync sync $SYNC.3/24
-	flush switches fw3
-	ruleset fw3
-	on fw3 sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600
-	knob fw3 syncdev sync
+# boot NODE SWITCH...: NODE boots: another namespace with an empty table, plugged into these.
+boot() {
+	local node=$1 switch
+	ip netns delete "$node"
+	ip netns add "$node"
+	on "$node" sh -c "$(settings ipv6/conf/all/accept_dad=0 ipv6/conf/default/accept_dad=0 ipv4/ip_forward=1)"
+	later "$node" link set lo up
+	for switch in "${@:2}"; do
+		# The old cable goes with the namespace, but not at once.
+		wait_until eval "! ip -n switches link show $switch.$node 2>/dev/null"
+		case $switch in
+		lan) plug "$node" lan lan $LAN.$((${node#fw} + 1))/24 ;;
+		wan) plug "$node" wan wan $WAN.$((${node#fw} + 1))/24 ;;
+		sync) plug "$node" sync sync "$SYNC.${node#fw}/24" ;;
+		esac
+	done
+	flush switches "$node"
+	ruleset "$node"
+	on "$node" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600
+	knob "$node" syncdev sync
+}
+
+# fw1 boots and is the primary at once: it knows nothing of the epochs before, and the others nothing of that.
+primary_boots() {
+	boot fw1 lan wan sync
+	knob fw1 state 1
+	takeover fw1
+	ip -n fw1 neighbour replace "$SINK" lladdr 02:00:00:00:00:77 dev wan nud permanent
 }
 
 # What begins while no module is there reports its end only with this; by default only a scrub would find out.
@@ -109,10 +124,17 @@ healed "a link that flaps"
 under_load 1002 goes_deaf
 healed "a backup that hears nothing"
 check "the gap was beyond the backlog" at_least fw2 gaps_gone 1
-under_load 1003 reboots
+under_load 1003 boot fw3 sync
 healed "a backup that boots"
 under_load 1004 primary_restarts
 healed "a primary that restarts"
 under_load 1005 all_restart
 healed "nodes that all restart"
+
+# Without load, whose open files would keep the old fw1 alive.
+primary_boots
+on client python3 flood.py "$SINK" 100 1
+measure churn settled 30 fw1 fw2 fw3
+healed "a primary that boots"
+check "it has flows to tell of" at_least fw1 table_count 100
 finish

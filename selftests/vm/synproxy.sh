@@ -27,9 +27,20 @@ proxy() {
 				ct state established accept
 				iifname lan tcp dport 9 ct state new accept
 			}
+			chain before {
+				type filter hook forward priority -10;
+				tcp sport 9 counter
+			}
+			chain after {
+				type filter hook postrouting priority 2147483647;
+				tcp sport 9 counter
+			}
 		}
 	EOF
 }
+
+# Segments from port 9 that have come to a chain of fw2.
+counted() { on fw2 nft list chain ip proxy "$1" | grep -oE 'packets [0-9]+'; }
 
 # Connects to port 9, however long that takes, and exchanges a word.
 plain() {
@@ -64,6 +75,7 @@ check "it passes after the takeover" flow echo proxied
 on server nft delete table ip deaf
 wait $plain
 check "the one without the proxy opens after the takeover" [ $? = 0 ]
+check "the proxy has taken none of its segments" [ "$(counted before)" = "$(counted after)" ]
 check "the old primary is in step" wait_until is fw1 synced 1
 check "another opens through the second proxy" flow open second client tcp $SERVER 7 1003
 check "both pass" flows echo proxied second
