@@ -71,7 +71,7 @@ check "they still are carried" offloaded fw1 tcp
 check "the backup still has them" wait_until equal
 check "they are not carried there" hasnt fw2 OFFLOAD
 check "scrubs have come round" wait_until at_least fw1 resyncs_served $((served + 2))
-check "they find nothing to correct" is fw2 scrub_corrections 0
+check "they find nothing to correct" uncorrected fw2
 check "they are carried at this moment" wait_until carries fw1
 
 knob fw1 state 0

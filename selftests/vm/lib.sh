@@ -250,6 +250,13 @@ at_least() {
 	[ "$have" -ge "$3" ]
 }
 
+# uncorrected NODE: whether scrubs have corrected nothing there. What one finds counts when no event has explained it for 3 s, and
+# the next heartbeat comes.
+uncorrected() {
+	sleep 4.2
+	is "$1" scrub_corrections 0
+}
+
 # start_ct_sync: loads the module, starts it on every firewall, makes fw1 primary, and waits for the others to be synced.
 start_ct_sync() {
 	local node
