@@ -16,13 +16,8 @@ mkdir -p /etc/xtables
 TEMPORARY=/etc/xtables/connlabel.conf
 printf '10 ten\n100 hundred\n' >$TEMPORARY
 
-# A context that is valid, since there is such a namespace of AppArmor, and longer than what is sent.
-SECURITY=/sys/kernel/security
-printf -v LONG '%070d' 7
-NAMESPACE=$SECURITY/apparmor/policy/namespaces/$LONG
-
 # By source port: 1001 has a label from its first packet and another from its first data, 1002 a timeout policy, 1003 a
-# security mark, 1007 a long one, and the prefix of all over IPv6 is translated. The policy is on fw1 only.
+# security mark, and the prefix of all over IPv6 is translated. The policy is on fw1 only.
 OUTER6=2001:db8:22:
 attributes() {
 	local policy=''
@@ -35,14 +30,12 @@ attributes() {
 	on "$1" nft -f - <<-EOF
 		table inet attributes {
 			secmark tag { "unconfined" }
-			secmark long { ":$LONG://unconfined" }
 			$policy
 			chain marks {
 				type filter hook prerouting priority mangle;
 				iifname lan tcp sport 1001 ct state new ct label set 10
 				iifname lan tcp sport 1001 tcp flags & psh == psh ct label set 100
 				iifname lan tcp sport 1003 ct state new meta secmark set "tag" ct secmark set meta secmark
-				iifname lan tcp sport 1007 ct state new meta secmark set "long" ct secmark set meta secmark
 			}
 			chain prefix {
 				type nat hook postrouting priority srcnat;
@@ -88,9 +81,6 @@ timeout_in() {
 }
 
 topology
-trap 'rmdir "$NAMESPACE"; umount "$SECURITY"; cleanup' EXIT
-mount -t securityfs security $SECURITY
-mkdir "$NAMESPACE"
 for node in $FIREWALLS; do
 	on "$node" sh -c "$(settings netfilter/nf_conntrack_timestamp=1)"
 	check "$node has the rules" attributes "$node"
@@ -146,7 +136,25 @@ check "the policy still counts" wait_until timeout_in fw1 1002 4300 4321
 check "a flow with a policy ends" flow finish f1002
 check "its policy has a timeout for that" wait_until timeout_in fw1 1002 61 77
 
-note "a security context that is too long to be sent"
+# AppArmor takes two locks of one class to make a namespace, without a word to lockdep, which gives up then.
+[ ! -e /proc/lockdep_stats ] || finish
+
+note "a security context that is too long to be sent; it is valid, since there is such a namespace of AppArmor"
+SECURITY=/sys/kernel/security
+printf -v LONG '%070d' 7
+NAMESPACE=$SECURITY/apparmor/policy/namespaces/$LONG
+trap 'rmdir "$NAMESPACE"; umount "$SECURITY"; cleanup' EXIT
+mount -t securityfs security $SECURITY
+mkdir "$NAMESPACE"
+check "a rule gives it" on fw1 nft -f - <<-EOF
+	table inet long {
+		secmark long { ":$LONG://unconfined" }
+		chain long {
+			type filter hook prerouting priority mangle;
+			iifname lan tcp sport 1007 ct state new meta secmark set "long" ct secmark set meta secmark
+		}
+	}
+EOF
 check "a flow opens that has it" flow open long client tcp $SERVER 7 1007
 long() { entry "$1" 1007 | grep -F "secctx=:$LONG:unconfined"; }
 check "it does have it" long fw1

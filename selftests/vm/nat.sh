@@ -106,6 +106,8 @@ topology
 # Masquerade takes the virtual address when the node has no other, and its entries die with that address.
 for node in $FIREWALLS; do
 	ip -n "$node" address flush dev wan scope global
+	# A slow machine comes to look at some flows after half a minute.
+	on "$node" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600
 done
 takeover fw1
 start_flows
