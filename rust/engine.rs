@@ -9,6 +9,7 @@
 //!
 //! Locks: the control mutex of the instance, outside of the mutex of `node`.
 
+use core::mem::MaybeUninit;
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
@@ -103,7 +104,7 @@ pub(crate) struct Engine {
     pub(crate) transport: Transport,
     /// The protocol.
     #[pin]
-    pub(crate) node: Mutex<Node>,
+    pub(crate) node: Mutex<KBox<Node>>,
     /// Wakes the sender.
     pub(crate) signal: Signal,
     cpus: KVec<Cpu>,
@@ -364,7 +365,9 @@ impl Engine {
 }
 
 /// The protocol for a device.
-fn new_node(device: Device, settings: &Settings, random_id: u32) -> Result<Node> {
+///
+/// A node is some thousand bytes, and a stack 16 KiB: so a box of its own is moved instead of it.
+fn new_node(device: Device, settings: &Settings, random_id: u32) -> Result<KBox<Node>> {
     let overhead = match settings.transport.family() {
         FAMILY_V6 => OVERHEAD_V6,
         _ => OVERHEAD_V4,
@@ -393,7 +396,19 @@ fn new_node(device: Device, settings: &Settings, random_id: u32) -> Result<Node>
         backlog: Buffer::from_fn(backlog, BacklogFrame::default)?,
         backlog_bytes: Buffer::from_fn(backlog * backlog_bytes(frame_max), || 0)?,
     };
-    Ok(Node::new(soft_config(config, settings), storage))
+    let place = KBox::new_uninit(GFP_KERNEL)?;
+    Ok(write_node(place, soft_config(config, settings), storage))
+}
+
+/// Puts a node into its box. What it takes of the stack for that is given back before anything else
+/// goes deeper.
+#[inline(never)]
+fn write_node(
+    place: KBox<MaybeUninit<Node>>,
+    config: proto::Config,
+    storage: Storage,
+) -> KBox<Node> {
+    place.write(Node::new(config, storage))
 }
 
 /// `config` with those settings that may change while the engine runs.

@@ -35,7 +35,7 @@ const SLEEP_MAX_NS: u64 = NS_PER_S;
 /// older than the module, or whose events a rule restricts. The kernel offers no other way.
 const MUTE_WALK_NS: u64 = 300 * NS_PER_S;
 
-type NodeGuard<'a> = Guard<'a, Node, MutexBackend>;
+type NodeGuard<'a> = Guard<'a, KBox<Node>, MutexBackend>;
 
 /// What the sender thread works with.
 pub(crate) struct Sender {

@@ -239,7 +239,7 @@ pub struct Node {
     pub(super) notices: Notices,
 }
 
-// It lives in the heap, but it is built on the stack of whoever starts the instance.
+// It lives in the heap, but it is built on a stack.
 const _: () = assert!(core::mem::size_of::<Node>() < 4096);
 
 impl Node {
