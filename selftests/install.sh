@@ -12,6 +12,7 @@ KVER=$1
 TREE=$("$SCRIPTS/kernel-tree" "$KVER")
 HEADERS=/lib/modules/$KVER/build
 SCRATCH=$REPO/build/install-test
+
 inside() { "$SCRIPTS/enter" "$@"; }
 
 # The command that dkms runs, with what it knows of a kernel.

@@ -6,17 +6,20 @@
 
 SINK=$WAN.77
 
-# Lets every firewall send to SINK, and the tables hold what the load makes.
+# Lets every firewall send to SINK, and the tables hold what the load makes, until the test ends.
 start_churn() {
 	local node
 	limit_before_churn=$(sysctl -n net.netfilter.nf_conntrack_max)
-	trap 'sysctl -qw net.netfilter.nf_conntrack_max="$limit_before_churn"; cleanup' EXIT
+	trap 'end_churn; cleanup' EXIT
 	sysctl -qw net.netfilter.nf_conntrack_max=200000
 	for node in $FIREWALLS; do
 		ip -n "$node" neighbour replace "$SINK" lladdr 02:00:00:00:00:77 dev wan nud permanent
 		on "$node" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600
 	done
 }
+
+# Makes the tables as small again as they were; a test that has a trap of its own calls it there.
+end_churn() { sysctl -qw net.netfilter.nf_conntrack_max="$limit_before_churn"; }
 
 churn() { python3 ./churn.py "$@"; }
 

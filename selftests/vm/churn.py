@@ -25,7 +25,7 @@ import time
 from ctnetlink import Table, udp_flows
 from namespace import enter
 
-# A load that opens less flows says little: a slow kernel is given more time for it.
+# A load that opens fewer flows says little: a slow kernel is given more time for it.
 LEAST = 1200
 # Flows that are open before the first of them is ended.
 WINDOW = 200

@@ -28,7 +28,7 @@ all_there() { [ "$(value fw2 table_count)" -ge $FLOWS ]; }
 topology
 start_churn
 size=$(cat $SIZE)
-trap 'echo "$size" >$SIZE; sysctl -qw net.netfilter.nf_conntrack_max="$limit_before_churn"; cleanup' EXIT
+trap 'echo "$size" >$SIZE; end_churn; cleanup' EXIT
 check "ct_sync starts" start_ct_sync
 for node in $FIREWALLS; do knob "$node" scrub_interval 0; done
 on client python3 flood.py "$SINK" $FLOWS 1
