@@ -2,12 +2,15 @@
 
 //! Memory of a fixed size, made here and handed to the protocol core and to the queue.
 //!
-//! The host tests supply a type of the same name over `Vec`.
+//! The host tests supply types of the same names over `Vec`.
 
 use core::ops::{Deref, DerefMut};
 
 use kernel::alloc::KVVec;
 use kernel::prelude::*;
+
+/// Why there is none.
+pub use kernel::error::Error;
 
 /// Owned storage that derefs to a slice.
 pub struct Buffer<T>(KVVec<T>);

@@ -22,7 +22,7 @@ use crate::kapi::socket::Socket;
 use crate::kapi::thread::{self, Signal};
 use crate::proto::entry::FAMILY_V6;
 use crate::proto::time::{NS_PER_MS, NS_PER_S};
-use crate::proto::{self, backlog_bytes, BacklogFrame, Key, Node, Peer, Storage, Time, PEERS_MAX};
+use crate::proto::{self, Key, Node, Storage, Time, PEERS_MAX};
 use crate::queue::{Consumer, Queue, Slot};
 use crate::stats::{Counter, Stats};
 use crate::transport::Transport;
@@ -55,6 +55,19 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
+    /// One for each CPU that there may be.
+    ///
+    /// Each is made on the stack, half a KiB, which is given back before anything goes deeper.
+    #[inline(never)]
+    fn all() -> Result<KVec<Self>> {
+        let count = thread::cpus();
+        let mut all = KVec::with_capacity(count, GFP_KERNEL)?;
+        for _ in 0..count {
+            all.push(Self::new(count)?, GFP_KERNEL)?;
+        }
+        Ok(all)
+    }
+
     fn new(cpus: usize) -> Result<Self> {
         let share = (QUEUE_LEN_SUM / cpus.max(1)).next_power_of_two();
         let slots = Buffer::from_fn(share.clamp(QUEUE_LEN_MIN, QUEUE_LEN_MAX), Slot::new)?;
@@ -137,15 +150,10 @@ impl Engine {
         stats: Arc<Stats>,
     ) -> Result<Arc<Self>> {
         let port = u16::try_from(settings.number(Id::Port)).map_err(|_| EINVAL)?;
-        let transport = settings.transport;
-        let socket = Socket::open(net, device.ifindex, &transport, port)?;
+        let socket = Socket::open(net, device.ifindex, &settings.transport, port)?;
         let mut node = new_node(device, settings, life.node_id)?;
         node.raise_epoch(life.epoch_floor);
-        let mut cpus = KVec::new();
-        let count = thread::cpus();
-        for _ in 0..count {
-            cpus.push(Cpu::new(count)?, GFP_KERNEL)?;
-        }
+        let cpus = Cpu::all()?;
         let table = Conntrack::new(net);
         Arc::pin_init(
             pin_init!(Self {
@@ -155,7 +163,7 @@ impl Engine {
                 counters: Atomic::new(counters(settings)),
                 stats,
                 socket,
-                transport,
+                transport: settings.transport,
                 node <- new_mutex!(node),
                 signal: Signal::new(),
                 cpus,
@@ -366,7 +374,7 @@ impl Engine {
 
 /// The protocol for a device.
 ///
-/// A node is some thousand bytes, and a stack 16 KiB: so a box of its own is moved instead of it.
+/// A node is more than a KiB, and a stack has 16: so a box of its own is moved instead of it.
 fn new_node(device: Device, settings: &Settings, random_id: u32) -> Result<KBox<Node>> {
     let overhead = match settings.transport.family() {
         FAMILY_V6 => OVERHEAD_V6,
@@ -390,12 +398,7 @@ fn new_node(device: Device, settings: &Settings, random_id: u32) -> Result<KBox<
         scrub_interval: 0,
     };
     let backlog = settings.unsigned(Id::Backlog) as usize;
-    let storage = Storage {
-        frame: Buffer::from_fn(frame_max, || 0)?,
-        peers: Buffer::from_fn(PEERS_MAX, Peer::default)?,
-        backlog: Buffer::from_fn(backlog, BacklogFrame::default)?,
-        backlog_bytes: Buffer::from_fn(backlog * backlog_bytes(frame_max), || 0)?,
-    };
+    let storage = Storage::new(frame_max, PEERS_MAX, backlog)?;
     let place = KBox::new_uninit(GFP_KERNEL)?;
     Ok(write_node(place, soft_config(config, settings), storage))
 }

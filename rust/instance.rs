@@ -128,12 +128,12 @@ impl Instance {
 
     fn reconcile_locked(&self, control: &mut Control) -> Result {
         let device = self.wanted_device(control);
-        let settings = control.settings;
+        let settings = &control.settings;
         if let Some(running) = &mut control.running {
             if Some(running.device) == device && settings.is_compatible(&running.settings) {
-                if settings != running.settings {
-                    running.engine.reconfigure(&settings);
-                    running.settings = settings;
+                if *settings != running.settings {
+                    running.engine.reconfigure(settings);
+                    running.settings = *settings;
                 }
                 return Ok(());
             }
@@ -165,14 +165,8 @@ impl Instance {
     }
 
     fn start(&self, control: &mut Control, device: Device) -> Result {
-        let settings = control.settings;
-        let engine = Engine::new(
-            self.net,
-            device,
-            &settings,
-            control.life,
-            self.stats.clone(),
-        )?;
+        let settings = &control.settings;
+        let engine = Engine::new(self.net, device, settings, control.life, self.stats.clone())?;
         let port = u16::try_from(settings.number(Id::Port)).map_err(|_| EINVAL)?;
         let notrack = settings.number(Id::Notrack) != 0;
         let hooks = Hooks::register(self.net, device.ifindex, port, notrack)?;
@@ -194,7 +188,7 @@ impl Instance {
             _hooks: hooks,
             engine,
             device,
-            settings,
+            settings: *settings,
         });
         Ok(())
     }

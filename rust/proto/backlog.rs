@@ -19,7 +19,7 @@ const UNDER_WAY_NS: u64 = 20 * NS_PER_MS;
 
 /// One frame of the backlog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct BacklogFrame {
+pub(super) struct BacklogFrame {
     /// Its number, 0 while the place is free.
     seq: u64,
     /// Bytes of records that are remembered of it.
@@ -33,7 +33,7 @@ pub struct BacklogFrame {
 }
 
 /// Bytes of records that a frame of at most `frame_max` bytes needs in the backlog.
-pub const fn backlog_bytes(frame_max: usize) -> usize {
+pub(super) const fn backlog_bytes(frame_max: usize) -> usize {
     frame_max.saturating_sub(HEADER_LEN)
 }
 

@@ -36,7 +36,6 @@ mod transmit;
 mod walker;
 
 pub use address::Address;
-pub use backlog::{backlog_bytes, BacklogFrame};
 pub use entry::{Endpoints, Entry, Extras, Key, TcpWindow};
 pub use expectation::Expectation;
 pub use node::{Applied, Config, Expected, Node, Storage, Table, Truth};

@@ -5,7 +5,7 @@
 //! Runs under the caller's lock, in any context. What a node sends is in `transmit.rs`, what it
 //! does with frames in `dispatch.rs`.
 
-use super::backlog::{Backlog, BacklogFrame};
+use super::backlog::{backlog_bytes, Backlog, BacklogFrame};
 use super::control::CONTROL_MAX;
 use super::entry::{Entry, Key};
 use super::expectation::Expectation;
@@ -14,11 +14,11 @@ use super::header::HEADER_LEN;
 use super::notices::{Notice, Notices};
 use super::peers::{Peer, Peers};
 use super::receiver::Receiver;
-use super::scrub::Suspects;
+use super::scrub::{Suspect, Suspects, SUSPECTS_MAX};
 use super::stream::{Role, Stream};
 use super::time::{Time, NS_PER_MS};
 use super::walker::Walker;
-use crate::buffer::Buffer;
+use crate::buffer::{self, Buffer};
 use crate::stats::{Counter, Stats};
 
 /// A node that was not heard for this many heartbeats is taken to be gone: two may be lost.
@@ -77,16 +77,36 @@ impl Config {
     }
 }
 
-/// The memory of a node.
+/// The memory of a node, for all that would not go well on a stack.
 pub struct Storage {
-    /// Room for one frame: at least [`Config::frame_max`] bytes.
-    pub frame: Buffer<u8>,
-    /// Room for the other nodes: [`PEERS_MAX`](super::PEERS_MAX) or fewer.
-    pub peers: Buffer<Peer>,
-    /// Room for the frames that can be repaired, one each; any number, also none.
-    pub backlog: Buffer<BacklogFrame>,
-    /// Room for what they were about: [`backlog_bytes`](super::backlog_bytes) for each.
-    pub backlog_bytes: Buffer<u8>,
+    frame: Buffer<u8>,
+    /// Room for a frame that is not numbered.
+    control: Buffer<u8>,
+    suspects: Buffer<Suspect>,
+    peers: Buffer<Peer>,
+    backlog: Buffer<BacklogFrame>,
+    /// [`backlog_bytes`] for each frame of the backlog.
+    backlog_bytes: Buffer<u8>,
+}
+
+impl Storage {
+    /// Makes room for frames of [`Config::frame_max`] bytes, for as many other nodes
+    /// ([`PEERS_MAX`](super::PEERS_MAX) or fewer) and frames that can be repaired (any number, also
+    /// none).
+    ///
+    /// # Errors
+    ///
+    /// That of [`Buffer::from_fn`].
+    pub fn new(frame_max: usize, peers: usize, backlog: usize) -> Result<Self, buffer::Error> {
+        Ok(Self {
+            frame: Buffer::from_fn(frame_max, || 0)?,
+            control: Buffer::from_fn(HEADER_LEN + CONTROL_MAX, || 0)?,
+            suspects: Buffer::from_fn(SUSPECTS_MAX, Suspect::default)?,
+            peers: Buffer::from_fn(peers, Peer::default)?,
+            backlog: Buffer::from_fn(backlog, BacklogFrame::default)?,
+            backlog_bytes: Buffer::from_fn(backlog * backlog_bytes(frame_max), || 0)?,
+        })
+    }
 }
 
 /// What is true of a key at the moment.
@@ -222,7 +242,7 @@ pub struct Node {
     pub(super) frame_live: bool,
     pub(super) backlog: Backlog,
     /// Frames that are not numbered.
-    pub(super) control: [u8; HEADER_LEN + CONTROL_MAX],
+    pub(super) control: Buffer<u8>,
     pub(super) walker: Walker,
     pub(super) receiver: Receiver,
     pub(super) suspects: Suspects,
@@ -240,7 +260,7 @@ pub struct Node {
 }
 
 // It lives in the heap, but it is built on a stack.
-const _: () = assert!(core::mem::size_of::<Node>() < 4096);
+const _: () = assert!(core::mem::size_of::<Node>() < 2048);
 
 impl Node {
     /// Makes a backup that knows nobody.
@@ -261,10 +281,10 @@ impl Node {
             frame: FrameBuilder::new(storage.frame, config.frame_max),
             frame_live: false,
             backlog: Backlog::new(storage.backlog, storage.backlog_bytes),
-            control: [0; HEADER_LEN + CONTROL_MAX],
+            control: storage.control,
             walker: Walker::new(config.resync_rate, config.scrub_interval),
             receiver: Receiver::new(config.node_id),
-            suspects: Suspects::new(),
+            suspects: Suspects::new(storage.suspects),
             peers: Peers::new(storage.peers),
             heartbeat_at: Time::ZERO,
             tail: None,

@@ -2,7 +2,11 @@
 
 //! Storage of a fixed size; in the module it is a `KVec`.
 
+use std::convert::Infallible;
 use std::ops::{Deref, DerefMut};
+
+/// Memory never ends here.
+pub type Error = Infallible;
 
 /// Owned storage that is made by the caller and handed in.
 #[derive(Debug)]
@@ -11,6 +15,13 @@ pub struct Buffer<T>(Vec<T>);
 impl<T> From<Vec<T>> for Buffer<T> {
     fn from(elements: Vec<T>) -> Self {
         Self(elements)
+    }
+}
+
+impl<T> Buffer<T> {
+    /// A buffer of `length` elements, each made by `element`.
+    pub fn from_fn(length: usize, mut element: impl FnMut() -> T) -> Result<Self, Error> {
+        Ok(Self((0..length).map(|_| element()).collect()))
     }
 }
 

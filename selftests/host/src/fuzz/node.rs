@@ -6,9 +6,7 @@ use super::table::Doubter;
 use crate::proto::header::{Header, Kind};
 use crate::proto::record::{Record, Records};
 use crate::proto::time::{NS_PER_MS, NS_PER_S};
-use crate::proto::{
-    backlog_bytes, Address, BacklogFrame, Config, Node, Peer, Role, Storage, Time, Truth,
-};
+use crate::proto::{Address, Config, Node, Role, Storage, Time, Truth};
 use crate::sim::Rng;
 use crate::stats::Stats;
 
@@ -34,12 +32,7 @@ impl Victim {
     /// A node at the start of a life.
     pub(super) fn new(id: u32, rng: &mut Rng) -> Self {
         let config = config(id, rng);
-        let storage = Storage {
-            frame: vec![0; FRAME_MAX].into(),
-            peers: vec![Peer::default(); 4].into(),
-            backlog: vec![BacklogFrame::default(); BACKLOG].into(),
-            backlog_bytes: vec![0; BACKLOG * backlog_bytes(FRAME_MAX)].into(),
-        };
+        let Ok(storage) = Storage::new(FRAME_MAX, 4, BACKLOG);
         Self {
             node: Node::new(config, storage),
             stats: Stats::new(),

@@ -8,10 +8,7 @@ use super::rng::Rng;
 use super::table::{number, SimTable, Slot};
 use crate::proto::header::Header;
 use crate::proto::time::{NS_PER_MS, NS_PER_S};
-use crate::proto::{
-    backlog_bytes, Address, BacklogFrame, Config, Endpoints, Entry, Key, Node, Peer, Role, Storage,
-    Time, Truth,
-};
+use crate::proto::{Address, Config, Endpoints, Entry, Key, Node, Role, Storage, Time, Truth};
 use crate::stats::Stats;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -67,12 +64,7 @@ impl Member {
             resync_rate: options.resync_rate,
             scrub_interval: options.scrub_ns,
         };
-        let storage = Storage {
-            frame: vec![0; FRAME_MAX].into(),
-            peers: vec![Peer::default(); options.nodes].into(),
-            backlog: vec![BacklogFrame::default(); options.backlog].into(),
-            backlog_bytes: vec![0; options.backlog * backlog_bytes(FRAME_MAX)].into(),
-        };
+        let Ok(storage) = Storage::new(FRAME_MAX, options.nodes, options.backlog);
         let drift = u64::from(options.drift_ppm);
         Self {
             node: Node::new(config, storage),

@@ -151,12 +151,7 @@ pub(crate) struct Host {
 impl Host {
     /// A node with these settings and nothing else.
     pub(crate) fn new(config: Config) -> Self {
-        let storage = Storage {
-            frame: vec![0; config.frame_max].into(),
-            peers: vec![Peer::default(); PEERS_MAX].into(),
-            backlog: vec![BacklogFrame::default(); BACKLOG].into(),
-            backlog_bytes: vec![0; BACKLOG * backlog_bytes(config.frame_max)].into(),
-        };
+        let Ok(storage) = Storage::new(config.frame_max, PEERS_MAX, BACKLOG);
         Self {
             node: Node::new(config, storage),
             table: MapTable::default(),
