@@ -4,8 +4,11 @@
 # Flows between the nodes of a test, opened and used by flows.py. Source it after lib.sh, call `start_flows` after `topology`.
 
 # start_flows [PROGRAM]: starts the process that has the flows. It ends when the test does, since its input ends then.
+#
+# Its packets stay on one processor and so in order. From two, a handshake's ACK that waits for a processor of its own can come when
+# the connection has ended: a RST answers it, and what should be in TIME_WAIT is in CLOSE.
 start_flows() {
-	coproc FLOWS { exec python3 "./${1:-flows.py}"; }
+	coproc FLOWS { exec taskset --cpu-list 0 python3 "./${1:-flows.py}"; }
 	# A coprocess's own descriptors are closed in subshells, and `check` makes one.
 	exec {flows_in}>&"${FLOWS[1]}" {flows_out}<&"${FLOWS[0]}"
 }
