@@ -33,8 +33,9 @@ start_churn
 modprobe sch_netem || skip "no netem"
 WAIT_SECONDS=30
 check "ct_sync starts" start_ct_sync
-# What fw1 sends is lost by all at once, what a port of the switch sends by one.
-netem 2% fw1
+# What fw1 sends is lost by all at once, what a port of the switch sends by one. Much is: a machine that is short of time makes a
+# hundred frames in the three seconds, and what is said of the NACKs needs many.
+netem 10% fw1
 for node in fw2 fw5 fw9; do
 	on switches tc qdisc replace dev "sync.$node" root netem loss 2% limit 100000
 done
@@ -45,9 +46,8 @@ check "everybody has everything ${measured[settled_ms]} ms after the load" withi
 check "the tables are equal, and were when it was said" equal_since_measured fw1 $BACKUPS
 lost=$(sum frames_lost) nacks=$(sum nacks_sent) suppressed=$(sum nacks_suppressed)
 check "frames were lost: $lost by eight" [ "$lost" -gt 0 ]
-# Where a repair takes longer than 25 ms it is asked for again.
-check "not all of them asked: $nacks NACKs" [ "$nacks" -lt $((lost * SLOWNESS)) ]
-check "$suppressed NACKs were held back" [ "$suppressed" -gt 0 ]
+# Not compared with what was lost: where a repair takes longer than 25 ms it is asked for again, however well that is shared.
+check "not all of them asked: $nacks NACKs, $suppressed were held back" at_least_number $((2 * SLOWNESS * suppressed)) "$nacks"
 check "nobody needed a resync" [ "$(sum gaps_gone)" = 0 ]
 netem none fw1
 
