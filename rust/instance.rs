@@ -110,7 +110,7 @@ impl Instance {
         hooks::l2drop_effective(self.net, false);
         let none = DeviceName::default();
         if hooks::l2drop_set(self.net, 0, none.as_c_str()).is_err() {
-            log::error!("l2drop: the hooks stay\n");
+            log::error!(Change, "l2drop: the hooks stay\n");
         }
     }
 
@@ -119,6 +119,7 @@ impl Instance {
         let mut control = self.control.lock();
         if let Err(err) = self.reconcile_locked(&mut control) {
             log::error!(
+                Change,
                 "{}: replication cannot start ({:?}); tried again when the interface changes\n",
                 control.settings.syncdev.as_str(),
                 err
@@ -156,6 +157,7 @@ impl Instance {
             .ok();
         if device.is_none() && !control.waiting {
             log::info!(
+                Change,
                 "{}: no such interface; waiting for it\n",
                 control.settings.syncdev.as_str()
             );
@@ -180,7 +182,11 @@ impl Instance {
         if control.role == Role::Primary {
             engine.promote();
         }
-        log::info!("{}: replication started\n", settings.syncdev.as_str());
+        log::info!(
+            Change,
+            "{}: replication started\n",
+            settings.syncdev.as_str()
+        );
         control.running = Some(Running {
             _notifier: notifier,
             _sender: sender,
@@ -209,7 +215,7 @@ impl Instance {
             // What is left stays liberal.
             let _ = self.table().end_grace_all();
         }
-        log::info!("{}: replication stopped\n", name.as_str());
+        log::info!(Change, "{}: replication stopped\n", name.as_str());
     }
 
     /// Writes the value of a knob.
@@ -241,9 +247,9 @@ impl Instance {
         self.set_knob(knob, text).inspect_err(|err| {
             let name = knob.name.to_str().unwrap_or_default();
             if *err == EINVAL {
-                log::warning!("{}={:?}: refused; it takes {}\n", name, text, knob);
+                log::warning!(Mistake, "{}={:?}: refused; it takes {}\n", name, text, knob);
             } else {
-                log::warning!("{}={:?}: refused ({:?})\n", name, text, err);
+                log::warning!(Mistake, "{}={:?}: refused ({:?})\n", name, text, err);
             }
         })
     }
@@ -304,7 +310,7 @@ impl Instance {
             (None, Role::Primary) => self.table().unpin_all(),
             (None, Role::Backup) => {}
         }
-        log::info!("now {}\n", show::role_name(role));
+        log::info!(Change, "now {}\n", show::role_name(role));
         Ok(())
     }
 

@@ -12,14 +12,26 @@ pub(crate) fn write(notices: Notices) {
 
 fn log_one(notice: Notice) {
     match notice {
-        Notice::Synced => log::info!("synced: this backup has all that the primary has\n"),
-        Notice::SyncLost => log::info!("not synced: the primary is silent, or frames were lost\n"),
-        Notice::SplitBrain => log::warning!("another node is primary too: see /proc/net/ct_sync\n"),
-        Notice::DuplicateNodeId => log::warning!("two nodes have the same node_id: change one\n"),
+        Notice::Synced => log::info!(
+            Cluster,
+            "synced: this backup has all that the primary has\n"
+        ),
+        Notice::SyncLost => log::info!(
+            Cluster,
+            "not synced: the primary is silent, or frames were lost\n"
+        ),
+        Notice::SplitBrain => log::warning!(
+            Cluster,
+            "another node is primary too: see /proc/net/ct_sync\n"
+        ),
+        Notice::DuplicateNodeId => {
+            log::warning!(Cluster, "two nodes have the same node_id: change one\n")
+        }
         Notice::TableSmaller => log::warning!(
+            Cluster,
             "nf_conntrack_max is smaller here than on the primary: connections would be lost\n"
         ),
-        Notice::Repromoted => log::info!("took a higher epoch: this node has been away\n"),
-        Notice::PeersFull => log::warning!("too many nodes: some are ignored\n"),
+        Notice::Repromoted => log::info!(Cluster, "took a higher epoch: this node has been away\n"),
+        Notice::PeersFull => log::warning!(Cluster, "too many nodes: some are ignored\n"),
     }
 }

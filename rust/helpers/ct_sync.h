@@ -361,7 +361,19 @@ void ct_sync_yield(void);
 u32 ct_sync_this_cpu(void);
 u32 ct_sync_cpus(void);
 u64 ct_sync_now_ns(void);
-bool ct_sync_log_allowed(void);
+/*
+ * What a line in the log is about: what somebody tried in vain, what has changed
+ * on this node, what this node noticed about the cluster. Of each there are 20
+ * lines in 5 s at most, so that nobody can flood the log, and mistakes hide
+ * nothing.
+ */
+enum {
+	CT_SYNC_LOG_MISTAKE,
+	CT_SYNC_LOG_CHANGE,
+	CT_SYNC_LOG_CLUSTER,
+};
+
+bool ct_sync_log_allowed(u32 subject);
 u32 ct_sync_random(void);
 
 #endif /* CT_SYNC_H */

@@ -91,12 +91,18 @@ u64 ct_sync_now_ns(void)
 	return ktime_get_ns();
 }
 
-/* Whether one more line may be logged; 20 in 5 s, so that nobody can flood the log. */
-bool ct_sync_log_allowed(void)
-{
-	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 20);
+#define LOG_LIMIT(subject) \
+	[subject] = RATELIMIT_STATE_INIT(limits[subject], 5 * HZ, 20)
 
-	return __ratelimit(&limit);
+bool ct_sync_log_allowed(u32 subject)
+{
+	static struct ratelimit_state limits[] = {
+		LOG_LIMIT(CT_SYNC_LOG_MISTAKE),
+		LOG_LIMIT(CT_SYNC_LOG_CHANGE),
+		LOG_LIMIT(CT_SYNC_LOG_CLUSTER),
+	};
+
+	return subject < ARRAY_SIZE(limits) && __ratelimit(&limits[subject]);
 }
 
 u32 ct_sync_random(void)

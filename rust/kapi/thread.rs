@@ -30,7 +30,7 @@ extern "C" {
     fn ct_sync_cpus() -> u32;
     fn ct_sync_now_ns() -> u64;
     fn ct_sync_random() -> u32;
-    fn ct_sync_log_allowed() -> bool;
+    fn ct_sync_log_allowed(subject: u32) -> bool;
 }
 
 /// What a thread does.
@@ -177,10 +177,22 @@ pub(crate) fn now() -> Time {
     Time(unsafe { ct_sync_now_ns() })
 }
 
-/// Whether one more line may be logged; see [`crate::log`].
-pub(crate) fn log_allowed() -> bool {
+/// What a line in the log is about. The values are those of `CT_SYNC_LOG_*` in `helpers/ct_sync.h`.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Subject {
+    /// What somebody tried in vain.
+    Mistake = 0,
+    /// What has changed on this node.
+    Change = 1,
+    /// What this node noticed about the cluster.
+    Cluster = 2,
+}
+
+/// Whether one more line about the subject may be logged; see [`crate::log`].
+pub(crate) fn log_allowed(subject: Subject) -> bool {
     // SAFETY: `__ratelimit()` may be called from any context.
-    unsafe { ct_sync_log_allowed() }
+    unsafe { ct_sync_log_allowed(subject as u32) }
 }
 
 /// A random number.

@@ -65,7 +65,7 @@ refuses() {
 	local before after result mark=MARK$RANDOM$RANDOM lines last
 	# The module writes 20 such lines in 5 s at most; a fast machine has to wait.
 	read -r last <"$TEMPORARY/refused"
-	until [ "${EPOCHREALTIME/./}" -gt $((last + 260000)) ]; do sleep 0.05; done
+	until [ "${EPOCHREALTIME/./}" -gt $((last + 300000)) ]; do sleep 0.05; done
 	echo "${EPOCHREALTIME/./}" >"$TEMPORARY/refused"
 	before=$(on fw1 cat "$NEW/$1")
 	echo $mark >/dev/kmsg
@@ -167,6 +167,18 @@ check "but for its first piece" gives $NEW/cluster_id 1
 check "reading in pieces works" test "$(on fw1 dd if=$NEW/group bs=1 status=none)" = 224.0.0.254
 check "a namespace has knobs of its own" grep -qx 0 $NEW/cluster_id
 check "sysctl knows them" test "$(on fw1 sysctl -n net.netfilter.ct_sync.group)" = 224.0.0.254
+
+# Whether a change of role is in the log after more mistakes than fit there.
+role_after_mistakes() {
+	local mark=MARK$RANDOM$RANDOM lines _
+	echo $mark >/dev/kmsg
+	for _ in {1..40}; do try $NEW/state nonsense; done
+	try $NEW/state 1
+	lines=$(lines_since $mark)
+	echo "$lines"
+	[ "$(grep -c nonsense <<<"$lines")" -le 20 ] && grep -q 'ct_sync: now primary' <<<"$lines"
+}
+check "mistakes do not hide what happens" role_after_mistakes
 eval "exec ${WRITER[1]}>&-"
 modprobe -r ct_sync
 
