@@ -17,7 +17,7 @@ start_flows() {
 flow() {
 	local answer
 	echo "$*" >&"$flows_in"
-	read -r -t 30 answer <&"$flows_out" || answer='error no answer'
+	read -r -t $((30 * SLOWNESS)) answer <&"$flows_out" || answer='error no answer'
 	[ "$answer" = ok ] || echo "${answer#ok }"
 	[ "${answer%% *}" = ok ]
 }
