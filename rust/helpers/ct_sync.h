@@ -373,6 +373,7 @@ enum {
 	CT_SYNC_LOG_CLUSTER,
 };
 
+/* Whether one more line about the subject may be logged. */
 bool ct_sync_log_allowed(u32 subject);
 u32 ct_sync_random(void);
 
