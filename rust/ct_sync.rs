@@ -19,6 +19,7 @@ pub mod stats;
 
 mod compat;
 mod config;
+mod conntrack;
 mod engine;
 mod instance;
 mod kapi;

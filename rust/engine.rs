@@ -16,7 +16,7 @@ use kernel::sync::{new_mutex, Arc, Mutex};
 use crate::atomic::{Atomic, Full, Relaxed};
 use crate::buffer::Buffer;
 use crate::config::{Id, Settings};
-use crate::kapi::conntrack::{Conntrack, Filter};
+use crate::conntrack::{Conntrack, Filter};
 use crate::kapi::netns::{Device, Net};
 use crate::kapi::socket::Socket;
 use crate::kapi::thread::{self, Signal};

@@ -16,8 +16,8 @@ use kernel::seq_file::SeqFile;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
 use crate::config::{self, DeviceName, Id, Knob, Settings};
+use crate::conntrack::Conntrack;
 use crate::engine::{Engine, Life};
-use crate::kapi::conntrack::Conntrack;
 use crate::kapi::hooks::{self, Hooks};
 use crate::kapi::knobs::Files;
 use crate::kapi::netns::{Device, Net};

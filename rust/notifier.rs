@@ -10,8 +10,9 @@
 
 use kernel::prelude::*;
 
+use crate::conntrack::status;
 use crate::engine::Engine;
-use crate::kapi::conntrack::EventEntry;
+use crate::kapi::conn::Conn;
 use crate::kapi::notifier::Events;
 use crate::proto::Key;
 use crate::stats::Counter;
@@ -21,30 +22,30 @@ use crate::stats::Counter;
 /// # Errors
 ///
 /// `ENOSPC` when the end of a connection found the ring full.
-pub(crate) fn handle(engine: &Engine, events: Events, entry: EventEntry<'_>) -> Result {
+pub(crate) fn handle(engine: &Engine, events: Events, conn: &Conn) -> Result {
     if !engine.is_primary() {
-        if events.is_end() && entry.take_loss() {
+        if events.is_end() && status::take_loss(conn) {
             engine.note_loss();
         }
         return Ok(());
     }
-    if entry.is_template() {
+    if conn.is_template() {
         return Ok(());
     }
     let cpu = engine.this_cpu();
     cpu.stats.count(Counter::EventsSeen);
     if events.is_end() {
         // Of an entry that was never sent, peers need not hear.
-        return match entry.is_shared() {
-            true => queue_end(engine, entry.key()),
+        return match status::is_shared(conn) {
+            true => queue_end(engine, conn.key()),
             false => Ok(()),
         };
     }
-    if !entry.mark_dirty() {
+    if !status::mark_dirty(conn) {
         cpu.stats.count(Counter::EventsCoalesced);
         return Ok(());
     }
-    if cpu.queue.push(&entry.key()).is_err() {
+    if cpu.queue.push(&conn.key()).is_err() {
         cpu.stats.count(Counter::EventsRingFull);
         engine.request_scan();
     }

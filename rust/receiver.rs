@@ -7,6 +7,7 @@
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
+use crate::conntrack::Policies;
 use crate::engine::{Engine, FRAME_MAX};
 use crate::kapi::socket::Datagram;
 use crate::kapi::thread::{self, Body, Stop};
@@ -20,6 +21,7 @@ const HOP_LIMIT_ON_LINK: u8 = 255;
 pub(crate) struct Receiver {
     engine: Arc<Engine>,
     frame: KVec<u8>,
+    policies: Policies,
 }
 
 impl Body for Receiver {
@@ -39,7 +41,12 @@ impl Receiver {
     /// `ENOMEM`.
     pub(crate) fn new(engine: Arc<Engine>) -> Result<KBox<Self>> {
         let frame = KVec::from_elem(0, FRAME_MAX as usize, GFP_KERNEL)?;
-        Ok(KBox::new(Self { engine, frame }, GFP_KERNEL)?)
+        let receiver = Self {
+            engine,
+            frame,
+            policies: Policies::default(),
+        };
+        Ok(KBox::new(receiver, GFP_KERNEL)?)
     }
 
     /// Takes all datagrams that wait.
@@ -55,7 +62,7 @@ impl Receiver {
     }
 
     /// Gives one datagram to the protocol.
-    fn handle(&self, datagram: &Datagram) {
+    fn handle(&mut self, datagram: &Datagram) {
         let engine = &self.engine;
         if datagram.hop_limit != Some(HOP_LIMIT_ON_LINK) {
             engine.stats.count(Counter::FramesReceived);
@@ -71,6 +78,7 @@ impl Receiver {
         };
         let mut table = Replica {
             table: engine.table,
+            policies: &mut self.policies,
             stats: &engine.stats,
         };
         let mut node = engine.node.lock();

@@ -13,8 +13,8 @@ use kernel::prelude::*;
 use kernel::sync::lock::{mutex::MutexBackend, Guard};
 use kernel::sync::Arc;
 
+use crate::conntrack::{Cursor, Found, WalkMode};
 use crate::engine::{Engine, Pass};
-use crate::kapi::conntrack::{Cursor, Found, WalkMode};
 use crate::kapi::thread::{self, Body, Stop};
 use crate::notices;
 use crate::proto::time::NS_PER_S;

@@ -4,7 +4,7 @@
 //!
 //! Context: the receiver thread, with the mutex of the protocol held.
 
-use crate::kapi::conntrack::{Conntrack, Lost};
+use crate::conntrack::{Conntrack, Lost, Policies};
 use crate::proto::{Applied, Entry, Expectation, Expected, Key, Table};
 use crate::stats::{Counter, Stats};
 
@@ -12,6 +12,8 @@ use crate::stats::{Counter, Stats};
 pub(crate) struct Replica<'a> {
     /// The table.
     pub(crate) table: Conntrack,
+    /// Timeout policies for the connections to come.
+    pub(crate) policies: &'a mut Policies,
     /// The counters.
     pub(crate) stats: &'a Stats,
 }
@@ -35,7 +37,7 @@ impl Replica<'_> {
 
 impl Table for Replica<'_> {
     fn upsert(&mut self, entry: &Entry, mark: u8) -> Applied {
-        let (applied, lost) = self.table.upsert(entry, mark);
+        let (applied, lost) = self.table.upsert(entry, mark, self.policies);
         self.count(lost);
         applied
     }
@@ -45,7 +47,7 @@ impl Table for Replica<'_> {
     }
 
     fn update(&mut self, entry: &Entry, mark: u8) -> Applied {
-        let (applied, lost) = self.table.update(entry, mark);
+        let (applied, lost) = self.table.update(entry, mark, self.policies);
         self.count(lost);
         applied
     }

@@ -104,7 +104,6 @@ static void net_pre_exit(struct net *net)
 static void net_exit(struct net *net)
 {
 	ct_sync_rs_net_exit(ct_sync_pernet(net)->instance);
-	ct_sync_extras_release(net);
 }
 
 static struct pernet_operations net_ops = {

@@ -14,9 +14,6 @@
 /* Longest name of an interface, with its NUL, as IFNAMSIZ. */
 #define CT_SYNC_NAME_MAX	16
 
-/* Timeout policies of other nodes that are kept for the connections to come. */
-#define CT_SYNC_POLICIES	8
-
 struct ct_sync_net {
 	struct net *net;
 	/* Rust's instance; set by ct_sync_rs_net_init(). */
@@ -32,10 +29,6 @@ struct ct_sync_net {
 	/* netns.c */
 	struct work_struct reconcile;
 	bool closing;
-
-	/* extensions.c; under the mutex of the protocol */
-	struct nf_ct_timeout *policies[CT_SYNC_POLICIES];
-	u32 policy_next;
 
 	/* hooks.c; the first four are written once, then read by hooks */
 	u32 syncdev_ifindex;

@@ -22,7 +22,6 @@
 
 #include "ct_sync.h"
 #include "netns.h"
-#include "relations.h"
 
 static DEFINE_MUTEX(notifier_mutex);
 static bool ctnetlink_loading;
@@ -74,7 +73,7 @@ static int exp_event(unsigned int events, const struct nf_exp_event *item)
 /* For a packet of a connection that may have changed without an event. Context: RCU. */
 void ct_sync_notifier_packet(struct nf_conn *ct)
 {
-	if (ct_sync_changes_silently(ct))
+	if (ct_sync_rs_changes_silently(ct))
 		tell_of(ct_sync_pernet(nf_ct_net(ct)), ct);
 }
 

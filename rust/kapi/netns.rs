@@ -16,6 +16,7 @@ use kernel::prelude::*;
 use kernel::seq_file::SeqFile;
 use kernel::sync::Arc;
 
+use super::abi;
 use crate::instance::Instance;
 
 /// Longest name of an interface, without its NUL (`IFNAMSIZ` - 1).
@@ -53,6 +54,21 @@ impl Net {
     /// The pointer, for the helpers.
     pub(super) fn as_ptr(self) -> *mut c_void {
         self.0.as_ptr()
+    }
+
+    /// The pointer, for C.
+    pub(super) fn raw(self) -> *mut abi::net {
+        self.0.as_ptr().cast()
+    }
+
+    /// Takes a pointer of C's.
+    ///
+    /// # Safety
+    ///
+    /// `net` is a namespace that lives as long as the type invariant says.
+    pub(super) unsafe fn from_raw(net: *mut abi::net) -> Self {
+        // SAFETY: By the caller's promise it is not NULL.
+        Self(unsafe { NonNull::new_unchecked(net.cast()) })
     }
 
     /// The number of the namespace, as `readlink /proc/self/ns/net` shows it.

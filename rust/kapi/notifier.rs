@@ -10,7 +10,8 @@ use core::ffi::{c_int, c_void};
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
-use super::conntrack::EventEntry;
+use super::abi;
+use super::conn::Conn;
 use super::netns::Net;
 use crate::engine::Engine;
 
@@ -25,7 +26,7 @@ pub(crate) struct Events(u32);
 
 impl Events {
     /// `IPCT_DESTROY`.
-    const DESTROY: u32 = 1 << 2;
+    const DESTROY: u32 = 1 << abi::IPCT_DESTROY;
 
     /// Whether the connection ends.
     pub(crate) fn is_end(self) -> bool {
@@ -77,11 +78,9 @@ impl Drop for Armed {
 unsafe extern "C" fn ct_sync_rs_event(engine: *mut c_void, events: u32, ct: *mut c_void) -> c_int {
     // SAFETY: By the caller's promise; disarming waits for RCU before the engine is freed.
     let engine = unsafe { &*engine.cast::<Engine>() };
-    // SAFETY: By the caller's promise.
-    let Some(entry) = (unsafe { EventEntry::from_raw(ct) }) else {
-        return 0;
-    };
-    match crate::notifier::handle(engine, Events(events), entry) {
+    // SAFETY: By the caller's promise; who gives the event keeps the entry.
+    let conn = unsafe { Conn::from_raw(ct.cast()) };
+    match crate::notifier::handle(engine, Events(events), conn) {
         Ok(()) => 0,
         Err(err) => err.to_errno(),
     }
@@ -97,4 +96,15 @@ unsafe extern "C" fn ct_sync_rs_events_missed(engine: *mut c_void) {
     // SAFETY: By the caller's promise.
     let engine = unsafe { &*engine.cast::<Engine>() };
     engine.note_missed_events();
+}
+
+/// Whether a packet of a connection may have changed what no event tells of.
+///
+/// # Safety
+///
+/// For `notifier.c` only: `ct` is the entry of a packet that is being looked at.
+#[no_mangle]
+unsafe extern "C" fn ct_sync_rs_changes_silently(ct: *mut c_void) -> bool {
+    // SAFETY: By the caller's promise; the packet keeps the entry.
+    crate::conntrack::changes_silently(unsafe { Conn::from_raw(ct.cast()) })
 }

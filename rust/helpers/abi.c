@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Compares what rust/kapi/abi.rs says of the kernel with the kernel's headers:
+ * nothing here is ever run. A constant, a struct or a function that is different
+ * in the kernel that this is built for is an error of the compiler.
+ */
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_proto_gre.h>
+#include <linux/rtnetlink.h>
+#include <linux/security.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_acct.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_expect.h>
+#include <net/netfilter/nf_conntrack_helper.h>
+#include <net/netfilter/nf_conntrack_l4proto.h>
+#include <net/netfilter/nf_conntrack_labels.h>
+#include <net/netfilter/nf_conntrack_seqadj.h>
+#include <net/netfilter/nf_conntrack_synproxy.h>
+#include <net/netfilter/nf_conntrack_timeout.h>
+#include <net/netfilter/nf_conntrack_timestamp.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+#include <net/netfilter/nf_nat.h>
+
+#define CT_SYNC_ABI_CHECKS
+#include "abi.h"
