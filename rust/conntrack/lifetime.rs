@@ -50,11 +50,15 @@ pub(super) fn is_pinned(entry: &Fields) -> bool {
 }
 
 /// Gives an entry the full timeout of its protocol and state, which packets prolong from now on.
+///
+/// A tracker changes the state under the entry's lock, and the kernel sets the timeout of the new
+/// state afterwards, unless it is fixed. So the state is read and the time no longer fixed under
+/// that lock: a RST is either seen here, or sets its own short time.
 pub(super) fn unpin(entry: &Fields) {
+    let _locked = entry.lock();
+    let fixed = PINNED.mask() | Bit::FIXED_TIMEOUT.mask();
+    entry.status().change(fixed, 0);
     entry.set_expires(full_timeout(entry));
-    entry
-        .status()
-        .change(PINNED.mask() | Bit::FIXED_TIMEOUT.mask(), 0);
 }
 
 /// The full timeout of the entry's protocol and state, in jiffies: by its policy, or by its namespace.
