@@ -97,15 +97,22 @@ fn reply_of(record: &Entry) -> Tuple {
 
 // --- a new copy ---
 
+/// An entry that is to become the copy of a record.
+fn allocate(table: Table, record: &Entry) -> Result<NewConn, Refusal> {
+    let key = &record.key;
+    let original = Tuple::new(&key.original, key.family, key.protocol, Direction::Original);
+    NewConn::new(table.net(), Zone::of(key), &original)
+}
+
+/// Makes it the copy of a record.
 fn build(
+    mut new: NewConn,
     table: Table,
     record: &Entry,
     resolved: &mut Resolved,
     mark: u8,
 ) -> Result<ARef<Conn>, Refusal> {
     let key = &record.key;
-    let original = Tuple::new(&key.original, key.family, key.protocol, Direction::Original);
-    let mut new = NewConn::new(table.net(), Zone::of(key), &original)?;
     let rcu = rcu::read_lock();
     resolved.lost |= relations::tie(&mut new, table, record, &rcu);
     relations::add_helper(&mut new, &record.relations.helper, &rcu)?;
@@ -121,23 +128,54 @@ fn build(
     new.confirm()
 }
 
-/// Makes a copy where there is none.
-fn insert(table: Table, record: &Entry, resolved: &mut Resolved, mark: u8) -> Applied {
-    match build(table, record, resolved, mark) {
-        Ok(conn) => {
-            if record.key.protocol == protocol::GRE && record.key.original.src_port != 0 {
-                // A packet of a PPTP call names the receiver's key only: the sender's is looked up in a list that
-                // the helper has made of the call's reply. The kernel takes the call off the list when it or its
-                // control connection ends.
-                conn.map_keys();
-            }
-            Applied::Inserted
-        }
-        Err(Refusal::NoInverse) => Applied::Refused,
-        Err(Refusal::NoMemory) if table.count() >= table.max() => Applied::TableFull,
-        Err(Refusal::NoMemory) => Applied::NoMemory,
-        Err(Refusal::Diverged) => Applied::NatDiverged,
-        Err(Refusal::Busy) => Applied::Busy,
+/// Makes a copy where there is none, after what is in its way is gone. There is memory for it before
+/// anything has to go. Says in `replaced` whether an entry of this node's own gave way.
+fn insert(
+    table: Table,
+    record: &Entry,
+    resolved: &mut Resolved,
+    mark: u8,
+    replaced: &mut bool,
+) -> Result<(), Obstacle> {
+    let new = allocate(table, record)?;
+    *replaced |= make_room(table, record).ok_or(Obstacle::Kept)?;
+    let conn = build(new, table, record, resolved, mark)?;
+    if record.key.protocol == protocol::GRE && record.key.original.src_port != 0 {
+        // A packet of a PPTP call names the receiver's key only: the sender's is looked up in a list
+        // that the helper has made of the call's reply. The kernel takes the call off the list when
+        // it or its control connection ends.
+        conn.map_keys();
+    }
+    Ok(())
+}
+
+/// Why there is no copy.
+enum Obstacle {
+    /// The kernel refuses the entry.
+    Refused(Refusal),
+    /// An assured entry of this node's own is in the way.
+    Kept,
+}
+
+impl From<Refusal> for Obstacle {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Whether another attempt may do.
+fn may_pass(refusal: Refusal) -> bool {
+    matches!(refusal, Refusal::Busy | Refusal::Diverged)
+}
+
+/// What is said of a refusal.
+fn refused(table: Table, refusal: Refusal) -> Applied {
+    match refusal {
+        Refusal::NoInverse => Applied::Refused,
+        Refusal::NoMemory if table.count() >= table.max() => Applied::TableFull,
+        Refusal::NoMemory => Applied::NoMemory,
+        Refusal::Diverged => Applied::NatDiverged,
+        Refusal::Busy => Applied::Busy,
     }
 }
 
@@ -280,21 +318,19 @@ pub(super) fn upsert(
         return (Applied::Own, Lost::NONE);
     }
     let mut replaced = false;
-    let mut applied = Applied::Busy;
-    for _ in 0..INSERT_ATTEMPTS {
-        let Some(local) = make_room(table, record) else {
-            return (Applied::Conflict, Lost::NONE);
-        };
-        replaced |= local;
-        applied = insert(table, record, &mut resolved, mark);
-        if !matches!(applied, Applied::Busy | Applied::NatDiverged) {
-            break;
+    let mut attempts = INSERT_ATTEMPTS;
+    loop {
+        attempts -= 1;
+        match insert(table, record, &mut resolved, mark, &mut replaced) {
+            Ok(()) if replaced => return (Applied::ReplacedLocal, resolved.lost),
+            Ok(()) => return (Applied::Inserted, resolved.lost),
+            Err(Obstacle::Kept) => return (Applied::Conflict, Lost::NONE),
+            Err(Obstacle::Refused(refusal)) if !may_pass(refusal) || attempts == 0 => {
+                return (refused(table, refusal), resolved.lost);
+            }
+            Err(Obstacle::Refused(_)) => {}
         }
     }
-    if applied == Applied::Inserted && replaced {
-        applied = Applied::ReplacedLocal;
-    }
-    (applied, resolved.lost)
 }
 
 /// Ends the copy of a connection; an entry of this node's own stays.

@@ -163,8 +163,12 @@ pub(super) fn unpin_all(table: Table) {
 pub(super) fn end_grace_all(table: Table) -> u32 {
     let mut left = 0;
     table.for_each(&mut |conn| {
-        if is_tcp(conn) && windows::is_in_grace(conn) && !windows::end_grace(conn) {
-            left += 1;
+        if is_tcp(conn) && windows::is_in_grace(conn) {
+            if conn.is_offloaded() {
+                windows::leave_liberal(conn);
+            } else if !windows::end_grace(conn) {
+                left += 1;
+            }
         }
         Verdict::Keep
     });

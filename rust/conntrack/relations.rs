@@ -143,7 +143,7 @@ fn master_key(record: &Entry) -> Key {
 fn stand_in(table: Table, record: &Entry, rcu: &rcu::Guard) -> Option<ARef<Conn>> {
     let key = master_key(record);
     let original = Tuple::new(&key.original, key.family, key.protocol, Direction::Original);
-    let mut new = NewConn::new(table.net(), Zone::of(&key), &original).ok()?;
+    let mut new = NewConn::new_atomic(table.net(), Zone::of(&key), &original, rcu).ok()?;
     add_helper(&mut new, &record.relations.master_helper, rcu).ok()?;
     Some(new.stand_in())
 }

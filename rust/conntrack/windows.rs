@@ -138,6 +138,12 @@ pub(super) fn end_grace(entry: &Fields) -> bool {
     learnt
 }
 
+/// Leaves a connection liberal for good: whoever carries its packets relies on that, for conntrack
+/// has not seen where its windows are when they come back.
+pub(super) fn leave_liberal(entry: &Fields) {
+    entry.status().change(GRACE_MASK, 0);
+}
+
 /// Whether a connection is liberal for a while, by us.
 pub(super) fn is_in_grace(entry: &Fields) -> bool {
     entry.status().load() & status::GRACE_MASK != 0

@@ -61,6 +61,7 @@ pub(crate) const IPS_DYING_BIT: u32 = 9;
 pub(crate) const IPS_FIXED_TIMEOUT_BIT: u32 = 10;
 pub(crate) const IPS_TEMPLATE_BIT: u32 = 11;
 pub(crate) const IPS_NAT_CLASH_BIT: u32 = 12;
+pub(crate) const IPS_OFFLOAD_BIT: u32 = 14;
 
 // enum ip_conntrack_events
 pub(crate) const IPCT_DESTROY: u32 = 2;

@@ -367,6 +367,11 @@ impl Conn {
         self.status().has_number(abi::IPS_NAT_CLASH_BIT)
     }
 
+    /// Whether a flowtable or a device carries its packets, of which conntrack sees none then.
+    pub(crate) fn is_offloaded(&self) -> bool {
+        self.status().has_number(abi::IPS_OFFLOAD_BIT)
+    }
+
     /// Whether another connection has announced it.
     pub(crate) fn is_expected(&self) -> bool {
         self.status().has_number(abi::IPS_EXPECTED_BIT)

@@ -53,7 +53,29 @@ impl NewConn {
     /// # Errors
     ///
     /// [`Refusal::NoInverse`] and [`Refusal::NoMemory`].
+    ///
+    /// # Context
+    ///
+    /// Process.
     pub(crate) fn new(net: Net, zone: Zone, original: &Tuple) -> Result<Self, Refusal> {
+        Self::allocate(net, zone, original, bindings::GFP_KERNEL)
+    }
+
+    /// The same in an RCU section, which this is the proof of.
+    ///
+    /// # Errors
+    ///
+    /// As [`NewConn::new`].
+    pub(crate) fn new_atomic(
+        net: Net,
+        zone: Zone,
+        original: &Tuple,
+        _rcu: &rcu::Guard,
+    ) -> Result<Self, Refusal> {
+        Self::allocate(net, zone, original, bindings::GFP_ATOMIC)
+    }
+
+    fn allocate(net: Net, zone: Zone, original: &Tuple, gfp: u32) -> Result<Self, Refusal> {
         let inverse = original.inverse().ok_or(Refusal::NoInverse)?;
         let zone = zone.raw();
         // SAFETY: By the invariant of `Net`; zone and tuples are only read.
@@ -63,7 +85,7 @@ impl NewConn {
                 &raw const zone,
                 &raw const original.0,
                 &raw const inverse.0,
-                bindings::GFP_ATOMIC,
+                gfp,
             )
         };
         let ct = kernel::error::from_err_ptr(ct).map_err(|_| Refusal::NoMemory)?;
