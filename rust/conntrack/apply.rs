@@ -55,7 +55,7 @@ fn write_sctp(entry: &Fields, record: &Entry) {
 /// Whether [`write_state`] would change nothing that matters; timeouts and windows do not.
 fn is_as(conn: &Conn, record: &Entry, resolved: &Resolved) -> bool {
     let needed = (record.status & (RISING | Entry::FIXED_TIMEOUT)) as usize;
-    if !conn.status().load() & needed != 0 || conn.mark() != record.mark {
+    if !conn.status().load() & needed != 0 || conn.mark().is_some_and(|mark| mark != record.mark) {
         return false;
     }
     if !relations::are_as(conn, record) || !extensions::are_as(conn, record, resolved) {

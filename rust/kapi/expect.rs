@@ -308,11 +308,7 @@ pub(crate) struct NewExpectation<'g>(
 
 impl<'g> NewExpectation<'g> {
     /// Makes one of a connection; `None` without memory, and if the connection has no helper with such a class.
-    pub(crate) fn new(
-        conn: &'g Conn,
-        what: &Expectable<'g>,
-        rcu: &'g rcu::Guard,
-    ) -> Option<Self> {
+    pub(crate) fn new(conn: &'g Conn, what: &Expectable<'g>, rcu: &'g rcu::Guard) -> Option<Self> {
         let class_max = conn.helper(rcu)?.class_max();
         if u32::from(what.class()) > class_max {
             return None;
