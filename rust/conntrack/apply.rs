@@ -55,7 +55,7 @@ fn write_sctp(entry: &Fields, record: &Entry) {
 /// Whether [`write_state`] would change nothing that matters; timeouts and windows do not.
 fn is_as(conn: &Conn, record: &Entry, resolved: &Resolved) -> bool {
     let needed = (record.status & (RISING | Entry::FIXED_TIMEOUT)) as usize;
-    if !conn.status().load() & needed != 0 || conn.mark() != record.mark {
+    if !conn.status().load() & needed != 0 || conn.mark().is_some_and(|mark| mark != record.mark) {
         return false;
     }
     if !relations::are_as(conn, record) || !extensions::are_as(conn, record, resolved) {
@@ -172,8 +172,8 @@ fn may_pass(refusal: Refusal) -> bool {
 fn refused(table: Table, refusal: Refusal) -> Applied {
     match refusal {
         Refusal::NoInverse => Applied::Refused,
-        Refusal::NoMemory if table.count() >= table.max() => Applied::TableFull,
-        Refusal::NoMemory => Applied::NoMemory,
+        Refusal::NoEntry if table.count() >= table.max() => Applied::TableFull,
+        Refusal::NoEntry | Refusal::NoMemory => Applied::NoMemory,
         Refusal::Diverged => Applied::NatDiverged,
         Refusal::Busy => Applied::Busy,
     }

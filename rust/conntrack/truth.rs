@@ -8,7 +8,7 @@ use kernel::sync::rcu;
 
 use super::status::{self, DIRTY, SHARED};
 use super::{extensions, lifetime, local, relations, windows};
-use crate::kapi::conn::{Bit, Conn};
+use crate::kapi::conn::{Bit, Conn, Fields};
 use crate::kapi::netns::Net;
 use crate::kapi::proto_state::protocol;
 use crate::kapi::tuple::Direction;
@@ -46,7 +46,7 @@ impl Filter {
         if conn.is_clash() {
             return Found::Local;
         }
-        if self.mark_mask != 0 && conn.mark() & self.mark_mask == 0 {
+        if self.mark_mask != 0 && conn.mark().is_some_and(|mark| mark & self.mark_mask == 0) {
             return Found::Unmarked;
         }
         match local::is_local(net, conn, rcu) {
@@ -62,7 +62,7 @@ fn read_entry(conn: &Conn, filter: Filter, rcu: &rcu::Guard, entry: &mut Entry) 
     entry.key = conn.key();
     entry.reply = conn.tuple(Direction::Reply).endpoints();
     entry.status = (lifetime::own_status(conn) as u32) & Entry::STATUS_MASK;
-    entry.mark = conn.mark();
+    entry.mark = conn.mark().unwrap_or(0);
     if entry.status & Entry::FIXED_TIMEOUT != 0 {
         entry.timeout_s = lifetime::seconds_left(conn);
     }
@@ -146,9 +146,9 @@ pub(super) fn of_walked(net: Net, conn: &Conn, filter: Filter, entry: &mut Entry
 }
 
 /// Whether packets of a connection may change what no event tells of: its sequence adjustments, or how long what it
-/// expects is waited for.
-pub(crate) fn changes_silently(conn: &Conn) -> bool {
-    conn.has_helper()
-        && conn.is_confirmed()
-        && (conn.status().has(Bit::SEQ_ADJUST) || conn.expects())
+/// expects is waited for. The entry of a packet may not be in the table yet.
+pub(crate) fn changes_silently(entry: &Fields) -> bool {
+    entry.has_helper()
+        && entry.is_confirmed()
+        && (entry.status().has(Bit::SEQ_ADJUST) || entry.expects())
 }

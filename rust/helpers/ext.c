@@ -110,6 +110,11 @@ bool ct_sync_has_synproxy(void)
 	return IS_ENABLED(CONFIG_NETFILTER_SYNPROXY);
 }
 
+bool ct_sync_has_secmark(void)
+{
+	return IS_ENABLED(CONFIG_NF_CONNTRACK_SECMARK);
+}
+
 bool ct_sync_tracks_sctp(void)
 {
 	return IS_ENABLED(CONFIG_NF_CT_PROTO_SCTP);

@@ -86,7 +86,9 @@ void ct_sync_expect_unlock(void)
 
 struct nf_conntrack_expect *ct_sync_expect_first(struct nf_conn_help *help)
 {
-	return hlist_entry_safe(help->expectations.first, struct nf_conntrack_expect, lnode);
+	/* Once: without the lock it tells whether there is one. */
+	return hlist_entry_safe(READ_ONCE(help->expectations.first),
+				struct nf_conntrack_expect, lnode);
 }
 
 struct nf_conntrack_expect *ct_sync_expect_next(struct nf_conntrack_expect *exp)

@@ -24,11 +24,12 @@ use core::ffi::c_void;
 
 use kernel::ffi::c_char;
 
-/// A struct of the kernel's that is only pointed to.
+/// A struct of the kernel's that is only pointed to. Others change it at any time, so a shared reference promises the
+/// compiler nothing: hence the cell.
 macro_rules! opaque {
     ($($name:ident),* $(,)?) => {
         $(#[repr(C)] pub(crate) struct $name {
-            _data: [u8; 0],
+            _data: core::cell::UnsafeCell<[u8; 0]>,
             _marker: core::marker::PhantomData<(*mut u8, core::marker::PhantomPinned)>,
         })*
     };
@@ -394,6 +395,7 @@ extern "C" {
     pub(crate) fn ct_sync_add_ecache(ct: *mut nf_conn) -> bool;
     pub(crate) fn ct_sync_add_nat(ct: *mut nf_conn) -> bool;
     pub(crate) fn ct_sync_has_synproxy() -> bool;
+    pub(crate) fn ct_sync_has_secmark() -> bool;
     pub(crate) fn ct_sync_tracks_sctp() -> bool;
     pub(crate) fn ct_sync_real_ns() -> u64;
     pub(crate) fn ct_sync_secctx(secmark: u32, context: *mut u8, context_max: usize) -> isize;

@@ -155,9 +155,9 @@ impl Fields {
         unsafe { Atomic::from_ptr(abi::ct_sync_conn_timeout(self.as_ptr())) }
     }
 
-    /// The connection mark; 0 in a kernel without.
-    pub(crate) fn mark(&self) -> u32 {
-        self.mark_word().map_or(0, |mark| mark.load(Relaxed))
+    /// The connection mark; `None` in a kernel without.
+    pub(crate) fn mark(&self) -> Option<u32> {
+        self.mark_word().map(|mark| mark.load(Relaxed))
     }
 
     /// Sets the connection mark.
@@ -191,6 +191,11 @@ impl Fields {
         let mark = unsafe { abi::ct_sync_conn_secmark(self.as_ptr()) };
         // SAFETY: As the timeout.
         (!mark.is_null()).then(|| unsafe { Atomic::from_ptr(mark) })
+    }
+
+    /// Whether it is or was in the table.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.status().has_number(abi::IPS_CONFIRMED_BIT)
     }
 
     /// The connection that has announced this one.
@@ -350,11 +355,6 @@ impl Conn {
     pub(super) unsafe fn take(ct: NonNull<abi::nf_conn>) -> ARef<Self> {
         // SAFETY: By the caller's promise.
         unsafe { ARef::from_raw(ct.cast()) }
-    }
-
-    /// Whether it is or was in the table.
-    pub(crate) fn is_confirmed(&self) -> bool {
-        self.status().has_number(abi::IPS_CONFIRMED_BIT)
     }
 
     /// Whether it is being deleted.

@@ -122,7 +122,8 @@ impl<'g> Expectable<'g> {
         let fields = abi::ct_sync_expect_fields {
             saved_addr: tuple::address_of(&nat.address),
             saved_proto: nat.port.to_be(),
-            dir: nat.direction,
+            // The kernel uses it as an index (nf_nat_sip_expected()).
+            dir: nat.direction & 1,
             expectfn: function.0,
             assign_helper: helper.map_or(0, |helper| helper.as_ptr() as usize),
             ..self.0
@@ -294,14 +295,20 @@ impl<'l> Expected<'l> {
 
 /// An expectation that nobody else sees.
 ///
+/// It counts neither its connection nor what it names, and what is unregistered ends only the expectations that are in a
+/// list by then. So it lives in the RCU section that has found them, and no longer than the connection.
+///
 /// # Invariants
 ///
-/// One reference to it is ours.
-pub(crate) struct NewExpectation(NonNull<abi::nf_conntrack_expect>);
+/// One reference to it is ours. Its connection, its function and its helpers are there during `'g`.
+pub(crate) struct NewExpectation<'g>(
+    NonNull<abi::nf_conntrack_expect>,
+    PhantomData<(&'g Conn, &'g rcu::Guard)>,
+);
 
-impl NewExpectation {
+impl<'g> NewExpectation<'g> {
     /// Makes one of a connection; `None` without memory, and if the connection has no helper with such a class.
-    pub(crate) fn new<'g>(conn: &Conn, what: &Expectable<'g>, rcu: &'g rcu::Guard) -> Option<Self> {
+    pub(crate) fn new(conn: &'g Conn, what: &Expectable<'g>, rcu: &'g rcu::Guard) -> Option<Self> {
         let class_max = conn.helper(rcu)?.class_max();
         if u32::from(what.class()) > class_max {
             return None;
@@ -310,13 +317,14 @@ impl NewExpectation {
         let exp = NonNull::new(unsafe { abi::nf_ct_expect_alloc(conn.as_ptr()) })?;
         // SAFETY: Just made; the fields are only read, and what they name is there.
         unsafe { abi::ct_sync_expect_init(exp.as_ptr(), &raw const what.0) };
-        // INVARIANT: `nf_ct_expect_alloc()` gives one.
-        Some(Self(exp))
+        // INVARIANT: `nf_ct_expect_alloc()` gives one; all else by the lifetimes of the parameters.
+        Some(Self(exp, PhantomData))
     }
 
     /// Has the kernel expect it, for `jiffies`; false if it refuses.
     pub(crate) fn add(self, jiffies: u32) -> bool {
-        // SAFETY: By the type invariant; the lock is not held by a caller who has a reference to this only.
+        // SAFETY: By the type invariant: it ends with what it names from now on. A caller with the lock would wait
+        // for ever.
         if unsafe { abi::nf_ct_expect_related_report(self.0.as_ptr(), 0, 0, 0) } < 0 {
             return false;
         }
@@ -326,7 +334,7 @@ impl NewExpectation {
     }
 }
 
-impl Drop for NewExpectation {
+impl Drop for NewExpectation<'_> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the reference is ours.
         unsafe { abi::nf_ct_expect_put(self.0.as_ptr()) }

@@ -178,12 +178,17 @@ pub(crate) fn secctx(secmark: u32, context: &mut [u8]) -> Result<usize> {
 ///
 /// # Errors
 ///
-/// What the security module says: that it does not know the context.
+/// `ENOTSUPP` in a kernel whose entries have no such mark, and what the security module says: that it does not
+/// know the context.
 ///
 /// # Context
 ///
 /// May sleep.
 pub(crate) fn secmark(context: &CStr) -> Result<u32> {
+    // SAFETY: Returns a constant.
+    if !unsafe { abi::ct_sync_has_secmark() } {
+        return Err(ENOTSUPP);
+    }
     let length = u32::try_from(context.to_bytes().len()).map_err(|_| EINVAL)?;
     let mut secmark = 0;
     // SAFETY: The text ends with a NUL behind `length` bytes; the result is ours to write.

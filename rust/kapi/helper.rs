@@ -99,6 +99,13 @@ impl Fields {
         !self.help().is_null()
     }
 
+    /// Whether it expects something, as a hint: the list may be another by now.
+    pub(crate) fn expects(&self) -> bool {
+        let help = self.help();
+        // SAFETY: An extension of the entry; a look at whether the list has a first element is one at a word.
+        !help.is_null() && unsafe { !abi::ct_sync_expect_first(help).is_null() }
+    }
+
     /// Ends all that it expects.
     pub(crate) fn expect_nothing(&self) {
         // SAFETY: By the type invariant; the function takes the lock of expectations itself.
@@ -124,13 +131,6 @@ impl Fields {
 }
 
 impl Conn {
-    /// Whether it expects something, as a hint: the list may be another by now.
-    pub(crate) fn expects(&self) -> bool {
-        let help = self.help();
-        // SAFETY: An extension of the entry; a look at whether the list has a first element is one at a word.
-        !help.is_null() && unsafe { !abi::ct_sync_expect_first(help).is_null() }
-    }
-
     /// Has the kernel find this connection of GRE by the sender's key too, as long as it and its master live, if
     /// the master is a control connection of PPTP: its helper has the list of keys.
     pub(crate) fn map_keys(&self) {

@@ -11,7 +11,7 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 
 use super::abi;
-use super::conn::Conn;
+use super::conn::{Conn, Fields};
 use super::netns::Net;
 use crate::engine::Engine;
 
@@ -102,9 +102,10 @@ unsafe extern "C" fn ct_sync_rs_events_missed(engine: *mut c_void) {
 ///
 /// # Safety
 ///
-/// For `notifier.c` only: `ct` is the entry of a packet that is being looked at.
+/// For `notifier.c` only: `ct` is the entry of a packet that is being looked at. It may not be confirmed: then whoever
+/// has the packet may still move its extensions, so it is no [`Conn`].
 #[no_mangle]
 unsafe extern "C" fn ct_sync_rs_changes_silently(ct: *mut c_void) -> bool {
     // SAFETY: By the caller's promise; the packet keeps the entry.
-    crate::conntrack::changes_silently(unsafe { Conn::from_raw(ct.cast()) })
+    crate::conntrack::changes_silently(unsafe { Fields::from_raw(ct.cast()) })
 }

@@ -8,13 +8,13 @@
 //! An entry that has a policy has a reference to it. The last one frees it after a grace period, with no code
 //! of ours: policies that this module has made may outlive it.
 
-use core::marker::PhantomPinned;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::rcu;
+use kernel::types::Opaque;
 
 use super::abi;
 use super::conn::Fields;
@@ -46,21 +46,23 @@ impl Tracker {
 /// Is a `struct nf_ct_timeout` with as many timeouts as its tracker's policies have. It is not freed while it
 /// is borrowed.
 #[repr(transparent)]
-pub(crate) struct Policy(abi::nf_ct_timeout, PhantomPinned);
+pub(crate) struct Policy(Opaque<abi::nf_ct_timeout>);
 
 impl Policy {
     fn as_ptr(&self) -> *mut abi::nf_ct_timeout {
-        core::ptr::from_ref(self).cast_mut().cast()
+        self.0.get()
     }
 
     /// The protocol that it is for.
     pub(crate) fn tracker(&self) -> Tracker {
-        Tracker(self.0.l4proto)
+        // SAFETY: By the type invariant; it does not change.
+        Tracker(unsafe { (*self.as_ptr()).l4proto })
     }
 
     /// The family that it is for.
     pub(crate) fn family(&self) -> u8 {
-        tuple::family(self.0.l3num)
+        // SAFETY: By the type invariant; it does not change.
+        tuple::family(unsafe { (*self.as_ptr()).l3num })
     }
 
     /// Its timeouts in jiffies, by state.
