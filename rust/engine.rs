@@ -150,7 +150,15 @@ impl Engine {
         stats: Arc<Stats>,
     ) -> Result<Arc<Self>> {
         let port = u16::try_from(settings.number(Id::Port)).map_err(|_| EINVAL)?;
-        let socket = Socket::open(net, device.ifindex, &settings.transport, port)?;
+        let transport = &settings.transport;
+        let socket = Socket::open(
+            net,
+            device.ifindex,
+            transport.family(),
+            transport.joined(),
+            transport.destinations().len(),
+            port,
+        )?;
         let mut node = new_node(device, settings, life.node_id)?;
         node.raise_epoch(life.epoch_floor);
         let cpus = Cpu::all()?;

@@ -6,6 +6,10 @@
  */
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <linux/if_ether.h>
+#include <linux/module.h>
+#include <linux/net.h>
+#include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_proto_gre.h>
 #include <linux/rtnetlink.h>

@@ -15,7 +15,7 @@
 #include <linux/rcuwait.h>
 #include <linux/sched.h>
 
-#include "ct_sync.h"
+#include "abi.h"
 
 static_assert(sizeof(struct rcuwait) == sizeof(void *));
 
@@ -70,12 +70,6 @@ void ct_sync_signal_wait(struct ct_sync_signal *signal, u64 timeout_ns)
 	xchg(&signal->raised, 0);
 }
 
-/* Lets others run, in a loop that may be long. */
-void ct_sync_yield(void)
-{
-	cond_resched();
-}
-
 u32 ct_sync_this_cpu(void)
 {
 	return raw_smp_processor_id();
@@ -94,12 +88,11 @@ u64 ct_sync_now_ns(void)
 #define LOG_LIMIT(subject) \
 	[subject] = RATELIMIT_STATE_INIT(limits[subject], 5 * HZ, 20)
 
+/* Whether one more line about a subject may be logged. */
 bool ct_sync_log_allowed(u32 subject)
 {
-	static struct ratelimit_state limits[] = {
-		LOG_LIMIT(CT_SYNC_LOG_MISTAKE),
-		LOG_LIMIT(CT_SYNC_LOG_CHANGE),
-		LOG_LIMIT(CT_SYNC_LOG_CLUSTER),
+	static struct ratelimit_state limits[CT_SYNC_LOG_SUBJECTS] = {
+		LOG_LIMIT(0), LOG_LIMIT(1), LOG_LIMIT(2),
 	};
 
 	return subject < ARRAY_SIZE(limits) && __ratelimit(&limits[subject]);

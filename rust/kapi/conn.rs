@@ -347,6 +347,18 @@ impl Conn {
         unsafe { &*ct.cast::<Self>() }
     }
 
+    /// Takes a pointer of C's for a borrowed entry, if that is or was in the table.
+    ///
+    /// # Safety
+    ///
+    /// `ct` is an entry that is not freed during `'a`.
+    pub(super) unsafe fn from_seen<'a>(ct: *mut abi::nf_conn) -> Option<&'a Self> {
+        // SAFETY: By the caller's promise.
+        let entry = unsafe { Fields::from_raw(ct) };
+        // SAFETY: As above; a confirmed entry is counted, and whoever keeps it has a reference.
+        entry.is_confirmed().then(|| unsafe { Self::from_raw(ct) })
+    }
+
     /// Takes over a reference.
     ///
     /// # Safety
