@@ -134,8 +134,8 @@ fn insert(table: Table, record: &Entry, resolved: &mut Resolved, mark: u8) -> Ap
             Applied::Inserted
         }
         Err(Refusal::NoInverse) => Applied::Refused,
-        Err(Refusal::NoMemory) if table.count() >= table.max() => Applied::TableFull,
-        Err(Refusal::NoMemory) => Applied::NoMemory,
+        Err(Refusal::NoEntry) if table.count() >= table.max() => Applied::TableFull,
+        Err(Refusal::NoEntry | Refusal::NoMemory) => Applied::NoMemory,
         Err(Refusal::Diverged) => Applied::NatDiverged,
         Err(Refusal::Busy) => Applied::Busy,
     }

@@ -85,7 +85,7 @@ pub(super) fn read(conn: &Conn, index: u8) -> Option<Expectation> {
         source_port_mask,
         nat_port: nat.port,
         nat_address: nat.address,
-        timeout_s: conn::seconds_up(left),
+        timeout_s: conn::seconds_up(left.max(1)),
         protocol: tuple.protocol(),
         flags: (what.flags() & FLAGS_SENT) as u8,
         class: what.class(),

@@ -6,7 +6,7 @@
 //! and the other node might not have it. So a backup makes policies of its own. Each belongs to the entries that use
 //! it, and the latest few to this node as well, so that connections share them.
 
-use crate::kapi::conn;
+use crate::kapi::conn::{self, JIFFIES_MAX};
 use crate::kapi::timeout::{Policy, SharedPolicy, Tracker};
 use crate::proto::{Entry, Extras};
 
@@ -20,9 +20,10 @@ pub(crate) struct Policies {
     next: usize,
 }
 
-/// Timeout number `index` of a record, in jiffies.
+/// Timeout number `index` of a record, in jiffies: of whole seconds, so that it is the same after it was told of again.
 fn timeout_of(extras: &Extras, index: usize) -> u32 {
-    conn::jiffies(extras.policy_s.get(index).copied().unwrap_or(0))
+    let seconds = extras.policy_s.get(index).copied().unwrap_or(0);
+    conn::jiffies(seconds.min(conn::seconds(JIFFIES_MAX)))
 }
 
 /// Whether a policy has the timeouts of a record.

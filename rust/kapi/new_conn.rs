@@ -31,7 +31,9 @@ use super::tuple::{Direction, Tuple, Zone};
 pub(crate) enum Refusal {
     /// The kernel knows no inverse of the tuple.
     NoInverse,
-    /// The table is full or there is no memory.
+    /// The table is full, or there is no memory for an entry.
+    NoEntry,
+    /// There is no memory for what it is to have.
     NoMemory,
     /// NAT has made another mapping.
     Diverged,
@@ -52,7 +54,7 @@ impl NewConn {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NoInverse`] and [`Refusal::NoMemory`].
+    /// [`Refusal::NoInverse`] and [`Refusal::NoEntry`].
     pub(crate) fn new(net: Net, zone: Zone, original: &Tuple) -> Result<Self, Refusal> {
         let inverse = original.inverse().ok_or(Refusal::NoInverse)?;
         let zone = zone.raw();
@@ -66,9 +68,9 @@ impl NewConn {
                 bindings::GFP_ATOMIC,
             )
         };
-        let ct = kernel::error::from_err_ptr(ct).map_err(|_| Refusal::NoMemory)?;
+        let ct = kernel::error::from_err_ptr(ct).map_err(|_| Refusal::NoEntry)?;
         // INVARIANT: Just made.
-        Ok(Self(NonNull::new(ct).ok_or(Refusal::NoMemory)?))
+        Ok(Self(NonNull::new(ct).ok_or(Refusal::NoEntry)?))
     }
 
     /// Ties it to the connection that has announced it. `IPS_EXPECTED` without a master crashes ctnetlink, so
