@@ -10,7 +10,7 @@
 //!     implement.
 //! kernel
 //!     The kernel's headers have these already, and the compiler compares (`helpers/abi.c`): constants by
-//!     `static_assert`, structs field by field (offset, size) against a C twin of what stands here, functions by a
+//!     `static_assert`, structs field by field (offset, size, sign) against a C twin of what stands here, functions by a
 //!     second declaration. A kernel in which one of them is different does not build.
 //!
 //! A field that C reaches by another path, or a type that C calls otherwise, is followed by `// = path`. A type that is only named here is a struct
