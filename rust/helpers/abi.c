@@ -28,5 +28,15 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 #include <net/netfilter/nf_nat.h>
 
+/* What a number is besides its size; all are false of what is no number. */
+#define IS(value, type) __builtin_types_compatible_p(typeof(value), type)
+#define IS_SIGNED(value) (IS(value, s8) || IS(value, s16) || IS(value, int) || \
+			  IS(value, long) || IS(value, long long))
+#define IS_UNSIGNED(value) (IS(value, u8) || IS(value, u16) || IS(value, u32) || \
+			    IS(value, unsigned long) || IS(value, unsigned long long))
+#define SAME_KIND(ours, theirs) ((!IS_SIGNED(theirs) || IS_SIGNED(ours)) && \
+				 (!IS_UNSIGNED(theirs) || IS_UNSIGNED(ours)) && \
+				 (!IS(theirs, bool) || IS(ours, bool)))
+
 #define CT_SYNC_ABI_CHECKS
 #include "abi.h"

@@ -10,7 +10,7 @@
 //!     implement.
 //! kernel
 //!     The kernel's headers have these already, and the compiler compares (`helpers/abi.c`): constants by
-//!     `static_assert`, structs field by field (offset, size) against a C twin of what stands here, functions by a
+//!     `static_assert`, structs field by field (offset, size, sign) against a C twin of what stands here, functions by a
 //!     second declaration. A kernel in which one of them is different does not build.
 //!
 //! A field that C reaches by another path, or a type that C calls otherwise, is followed by `// = path`. A type that is only named here is a struct
@@ -338,13 +338,13 @@ pub(crate) struct sockaddr_in6 {
 pub(crate) struct ip_mreqn {
     pub(crate) imr_multiaddr: u32,
     pub(crate) imr_address: u32,
-    pub(crate) imr_ifindex: u32,
+    pub(crate) imr_ifindex: i32,
 }
 
 #[repr(C)]
 pub(crate) struct ipv6_mreq {
     pub(crate) ipv6mr_multiaddr: inet_addr,
-    pub(crate) ipv6mr_ifindex: u32,
+    pub(crate) ipv6mr_ifindex: i32,
 }
 
 /// What an entry of the table is given to by a pass; it returns 1 if the entry is to be deleted.

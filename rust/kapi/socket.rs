@@ -235,7 +235,7 @@ impl Socket {
         let membership = abi::ip_mreqn {
             imr_multiaddr: address_of(&group.bytes)[0],
             imr_address: 0,
-            imr_ifindex: self.ifindex,
+            imr_ifindex: self.ifindex as i32,
         };
         self.set_all(&GROUP_V4)?;
         self.set(abi::SOL_IP, abi::IP_MULTICAST_IF, &membership)?;
@@ -245,7 +245,7 @@ impl Socket {
     fn join_v6(&self, group: &Address) -> Result {
         let membership = abi::ipv6_mreq {
             ipv6mr_multiaddr: address_of(&group.bytes),
-            ipv6mr_ifindex: self.ifindex,
+            ipv6mr_ifindex: self.ifindex as i32,
         };
         self.set_all(&GROUP_V6)?;
         self.set(abi::SOL_IPV6, abi::IPV6_MULTICAST_IF, &self.ifindex)?;
