@@ -96,7 +96,10 @@ impl<L: Listener> Slot<L> {
     /// `EBUSY` if there is a listener.
     pub(crate) fn arm(self: &Arc<Self>, net: Net, listener: Arc<L>) -> Result<Armed<L>> {
         let mut state = self.state.lock();
-        let attached = Attached::new(net, listener.clone())?;
+        if state.listener.is_some() {
+            return Err(EBUSY);
+        }
+        let attached = Attached::new(net, listener.clone());
         let setting = self.seat.events_setting();
         state.events_before.get_or_insert(setting);
         self.seat.set_events_setting(EVENTS_ALWAYS);

@@ -7,13 +7,16 @@
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/if_ether.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_proto_gre.h>
 #include <linux/rtnetlink.h>
+#include <linux/random.h>
 #include <linux/security.h>
+#include <linux/timekeeping.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_acct.h>
 #include <net/netfilter/nf_conntrack_core.h>

@@ -88,11 +88,6 @@ void ct_sync_listener_set(struct net *net, void *listener)
 		synchronize_rcu();
 }
 
-bool ct_sync_listener_is_set(struct net *net)
-{
-	return ct_sync_pernet(net)->listener;
-}
-
 u8 *ct_sync_events_setting(struct net *net)
 {
 	return &net->ct.sysctl_events;

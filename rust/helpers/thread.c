@@ -10,7 +10,6 @@
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
-#include <linux/random.h>
 #include <linux/ratelimit.h>
 #include <linux/rcuwait.h>
 #include <linux/sched.h>
@@ -19,7 +18,7 @@
 
 static_assert(sizeof(struct rcuwait) == sizeof(void *));
 
-/* Returns the running thread, with a reference that ct_sync_thread_stop() drops. */
+/* Returns the running thread, with a reference that kthread_stop_put() drops. */
 struct task_struct *ct_sync_thread_start(int (*body)(void *), void *data,
 					 const char *name, u32 namespace_id)
 {
@@ -31,17 +30,6 @@ struct task_struct *ct_sync_thread_start(int (*body)(void *), void *data,
 	get_task_struct(thread);
 	wake_up_process(thread);
 	return thread;
-}
-
-/* Returns after the thread's body has returned. */
-void ct_sync_thread_stop(struct task_struct *thread)
-{
-	kthread_stop_put(thread);
-}
-
-bool ct_sync_thread_should_stop(void)
-{
-	return kthread_should_stop();
 }
 
 void ct_sync_signal_raise(struct ct_sync_signal *signal)
@@ -80,11 +68,6 @@ u32 ct_sync_cpus(void)
 	return nr_cpu_ids;
 }
 
-u64 ct_sync_now_ns(void)
-{
-	return ktime_get_ns();
-}
-
 #define LOG_LIMIT(subject) \
 	[subject] = RATELIMIT_STATE_INIT(limits[subject], 5 * HZ, 20)
 
@@ -96,9 +79,4 @@ bool ct_sync_log_allowed(u32 subject)
 	};
 
 	return subject < ARRAY_SIZE(limits) && __ratelimit(&limits[subject]);
-}
-
-u32 ct_sync_random(void)
-{
-	return get_random_u32();
 }

@@ -398,6 +398,10 @@ extern "C" {
         portid: u32,
         report: i32,
     );
+    pub(crate) fn kthread_should_stop() -> bool;
+    pub(crate) fn kthread_stop_put(k: *mut task_struct) -> i32;
+    pub(crate) fn ktime_get() -> i64;
+    pub(crate) fn get_random_u32() -> u32;
     pub(crate) fn rtnl_lock();
     pub(crate) fn rtnl_unlock();
     pub(crate) fn __dev_get_by_name(net: *mut net, name: *const c_char) -> *mut net_device;
@@ -638,7 +642,6 @@ extern "C" {
     pub(crate) fn ct_sync_slot_next(net: *mut net) -> *const c_void;
     pub(crate) fn ct_sync_slot_set_next(net: *mut net, next: *const c_void);
     pub(crate) fn ct_sync_listener_set(net: *mut net, listener: *mut c_void);
-    pub(crate) fn ct_sync_listener_is_set(net: *mut net) -> bool;
     pub(crate) fn ct_sync_events_setting(net: *mut net) -> *mut u8;
 
     // hooks.c: packets and devices
@@ -720,13 +723,9 @@ extern "C" {
         name: *const c_char,
         namespace_id: u32,
     ) -> *mut task_struct;
-    pub(crate) fn ct_sync_thread_stop(thread: *mut task_struct);
-    pub(crate) fn ct_sync_thread_should_stop() -> bool;
     pub(crate) fn ct_sync_signal_raise(signal: *mut ct_sync_signal);
     pub(crate) fn ct_sync_signal_wait(signal: *mut ct_sync_signal, timeout_ns: u64);
     pub(crate) fn ct_sync_this_cpu() -> u32;
     pub(crate) fn ct_sync_cpus() -> u32;
-    pub(crate) fn ct_sync_now_ns() -> u64;
-    pub(crate) fn ct_sync_random() -> u32;
     pub(crate) fn ct_sync_log_allowed(subject: u32) -> bool;
 }

@@ -65,24 +65,16 @@ pub(crate) struct Attached<L: Listener> {
 }
 
 impl<L: Listener> Attached<L> {
-    /// Has events of `net` given to `listener`.
-    ///
-    /// # Errors
-    ///
-    /// `EBUSY` if there is one.
-    pub(crate) fn new(net: Net, listener: Arc<L>) -> Result<Self> {
-        // SAFETY: By the invariant of `Net`.
-        if unsafe { abi::ct_sync_listener_is_set(net.raw()) } {
-            return Err(EBUSY);
-        }
+    /// Has events of `net` given to `listener`, and to nobody else.
+    pub(crate) fn new(net: Net, listener: Arc<L>) -> Self {
         let pointer = Arc::as_ptr(&listener).cast_mut().cast();
         // SAFETY: By the invariant of `Net`; the listener lives until the drop has made C forget it.
         unsafe { abi::ct_sync_listener_set(net.raw(), pointer) };
         // INVARIANT: Set just now.
-        Ok(Self {
+        Self {
             net,
             _listener: listener,
-        })
+        }
     }
 }
 

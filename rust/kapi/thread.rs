@@ -36,7 +36,7 @@ impl Stop {
         // this with no lock held.
         unsafe { abi::ct_sync_cond_resched() };
         // SAFETY: By the type invariant the current task is a kthread.
-        unsafe { abi::ct_sync_thread_should_stop() }
+        unsafe { abi::kthread_should_stop() }
     }
 }
 
@@ -88,7 +88,7 @@ impl<T: Body> Kthread<T> {
 impl<T: Body> Drop for Kthread<T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the reference is ours; it is not used again.
-        unsafe { abi::ct_sync_thread_stop(self.task.as_ptr()) };
+        unsafe { abi::kthread_stop_put(self.task.as_ptr()) };
         // SAFETY: By the type invariant it came from `into_raw`, and the thread has ended.
         drop(unsafe { KBox::from_raw(self.body.as_ptr()) });
     }
@@ -146,8 +146,8 @@ impl Signal {
 
 /// The monotonic clock.
 pub(crate) fn now() -> Time {
-    // SAFETY: `ktime_get_ns()` may be called from any context.
-    Time(unsafe { abi::ct_sync_now_ns() })
+    // SAFETY: `ktime_get()` may be called from any context.
+    Time(unsafe { abi::ktime_get() } as u64)
 }
 
 /// What a line in the log is about. Of each there are 20 lines in 5 s at most, so that nobody can flood
@@ -174,7 +174,7 @@ pub(crate) fn log_allowed(subject: Subject) -> bool {
 /// A random number.
 pub(crate) fn random() -> u32 {
     // SAFETY: `get_random_u32()` may be called from any context.
-    unsafe { abi::ct_sync_random() }
+    unsafe { abi::get_random_u32() }
 }
 
 /// How many CPUs there may be: numbers of CPUs are below it.
