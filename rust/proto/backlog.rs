@@ -5,12 +5,14 @@
 //! For each frame the keys of its connections are kept, and its marks (END, REPAIRED, GONE): what
 //! is sent again is not the frame, but what is true of the keys by then.
 
-use super::bytes::{Reader, Writer};
-use super::entry::Key;
-use super::gaps::Range;
-use super::header::HEADER_LEN;
-use super::record::{expects, put_gone, put_remembered, Record, Records, ResyncEnd};
+use super::key::Key;
+use super::range::Range;
 use super::time::{Time, NS_PER_MS};
+use super::wire::bytes::{Reader, Writer};
+use super::wire::header::HEADER_LEN;
+use super::wire::record::{Record, Records, ResyncEnd};
+use super::wire::remember::{expects, put_remembered};
+use super::wire::write::put_gone;
 use crate::buffer::Buffer;
 
 /// A repair that the asking node has not seen may be under way for so long; less than the time
@@ -293,8 +295,8 @@ impl Backlog {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::{FAMILY_V4, ZONE_DIR_BOTH};
-    use super::super::record::{put_delete, put_resync_end, RECORD_MAX};
+    use super::super::key::{FAMILY_V4, ZONE_DIR_BOTH};
+    use super::super::wire::write::{put_delete, put_resync_end, RECORD_MAX};
     use super::*;
 
     const NOW: Time = Time(NS_PER_MS);

@@ -3,18 +3,18 @@
 //! What a node does with a frame: checks it, learns from it, applies it (§5 to §8).
 
 use super::address::Address;
-use super::control::{Heartbeat, Nack, RangeIter, ResyncRequest};
 use super::entry::{Entry, Key};
-use super::header::{Header, Kind};
 use super::node::{
     Applied, Expected, Node, Table, REPORT_FRAMES, SILENT_FRAMES_MAX, WALK_AHEAD_MAX,
 };
 use super::notices::Notice;
 use super::peers::Unknown;
 use super::receiver::Sweep;
-use super::record::{Record, Records};
 use super::stream::{Role, Standing, Stream};
 use super::time::Time;
+use super::wire::control::{Heartbeat, Nack, RangeIter, ResyncRequest};
+use super::wire::header::{Header, Kind};
+use super::wire::record::{Record, Records};
 use crate::stats::{Counter, Stats};
 
 impl Node {

@@ -10,34 +10,33 @@
 //! the sections of that document.
 
 pub mod address;
-mod attribute;
 mod backlog;
-mod bytes;
-pub mod control;
 mod dispatch;
 pub mod entry;
 pub mod expectation;
-mod extras;
+pub mod extras;
 pub mod frame;
 pub mod gaps;
-pub mod header;
 mod inverse;
-mod key;
+pub mod key;
 pub mod node;
 pub mod notices;
 pub mod peers;
+pub mod range;
 mod receiver;
-pub mod record;
 pub mod relations;
 mod scrub;
-mod stream;
+pub mod stream;
 pub mod time;
 mod transmit;
 mod walker;
+pub mod wire;
 
 pub use address::Address;
-pub use entry::{Endpoints, Entry, Extras, Key, TcpWindow};
+pub use entry::{Entry, TcpWindow};
 pub use expectation::Expectation;
+pub use extras::Extras;
+pub use key::{Endpoints, Key};
 pub use node::{Applied, Config, Expected, Node, Storage, Table, Truth};
 pub use notices::{Notice, Notices};
 pub use peers::{Peer, PEERS_MAX};

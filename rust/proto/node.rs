@@ -6,11 +6,9 @@
 //! does with frames in `dispatch.rs`.
 
 use super::backlog::{backlog_bytes, Backlog, BacklogFrame};
-use super::control::CONTROL_MAX;
 use super::entry::{Entry, Key};
 use super::expectation::Expectation;
 use super::frame::FrameBuilder;
-use super::header::HEADER_LEN;
 use super::notices::{Notice, Notices};
 use super::peers::{Peer, Peers};
 use super::receiver::Receiver;
@@ -18,6 +16,8 @@ use super::scrub::{Suspect, Suspects, SUSPECTS_MAX};
 use super::stream::{Role, Stream};
 use super::time::{Time, NS_PER_MS};
 use super::walker::Walker;
+use super::wire::control::CONTROL_MAX;
+use super::wire::header::HEADER_LEN;
 use crate::buffer::{self, Buffer};
 use crate::stats::{Counter, Stats};
 

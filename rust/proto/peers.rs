@@ -3,10 +3,10 @@
 //! The other nodes: who they are, and what they last said (§6).
 
 use super::address::Address;
-use super::control::{Heard, Heartbeat};
-use super::header::{Header, FLAG_FOLLOWS, FLAG_SYNCED};
 use super::stream::{Role, Standing, Stream};
 use super::time::{Time, NS_PER_MS, NS_PER_S};
+use super::wire::control::{Heard, Heartbeat};
+use super::wire::header::{Header, FLAG_FOLLOWS, FLAG_SYNCED};
 use crate::buffer::Buffer;
 
 /// Peers that are kept apart at most; a cluster is a handful of nodes.

@@ -7,11 +7,12 @@
 //! before it began and lacks nothing up to its END. Every state but "complete, nothing missing" has
 //! a moment at which the node asks (again), so none can last for ever.
 
-use super::control::{Nack, ResyncRequest, NACK_RANGES_MAX};
-use super::gaps::{Gaps, Range};
-use super::record::ResyncEnd;
+use super::gaps::Gaps;
+use super::range::Range;
 use super::stream::{Standing, Stream};
 use super::time::{Time, NS_PER_MS, NS_PER_S};
+use super::wire::control::{Nack, ResyncRequest, NACK_RANGES_MAX};
+use super::wire::record::ResyncEnd;
 use crate::stats::{Counter, Stats};
 
 /// Period of requests for a resync; the jitter comes on top.

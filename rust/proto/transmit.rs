@@ -4,17 +4,17 @@
 //! requests of a backup.
 
 use super::backlog;
-use super::bytes::Writer;
-use super::control::{Heartbeat, Nack, ResyncRequest};
 use super::entry::{Entry, Key};
 use super::expectation::Expectation;
-use super::gaps::Range;
-use super::header::{Header, Kind, FLAG_FOLLOWS, FLAG_PRIMARY, FLAG_SYNCED, HEADER_LEN};
 use super::node::{Node, Truth, WALK_AHEAD_MAX};
-use super::record;
+use super::range::Range;
 use super::stream::Role;
 use super::time::{Time, NS_PER_MS};
 use super::walker::{Step, Walk, WALK_BATCH};
+use super::wire::bytes::Writer;
+use super::wire::control::{Heartbeat, Nack, ResyncRequest};
+use super::wire::header::{Header, Kind, FLAG_FOLLOWS, FLAG_PRIMARY, FLAG_SYNCED, HEADER_LEN};
+use super::wire::write;
 use crate::stats::{Counter, Stats};
 
 /// A heartbeat follows this long after the last data frame, again after twice the time and so on,
@@ -36,18 +36,18 @@ impl Node {
     /// Whether [`Node::handle_truth`] or [`Node::handle_walked`] may be called once now, whatever
     /// it tells; if not, [`Node::poll_transmit`] has a frame to send first.
     pub fn has_room(&mut self) -> bool {
-        self.frame.has_room(record::RECORD_MAX)
+        self.frame.has_room(write::RECORD_MAX)
     }
 
     /// The same, to tell of this entry.
     pub fn has_room_for(&mut self, entry: &Entry) -> bool {
-        self.frame.has_room(record::record_max(entry))
+        self.frame.has_room(write::record_max(entry))
     }
 
     /// The same, to tell of the absence of a key, or of an expectation.
     pub fn has_room_for_absence(&mut self) -> bool {
         self.frame
-            .has_room(record::RECORD_COMMON.max(record::RECORD_EXPECTATION))
+            .has_room(write::RECORD_COMMON.max(write::RECORD_EXPECTATION))
     }
 
     /// Tells the backups what is true of a key. A backup tells nothing.
@@ -55,9 +55,9 @@ impl Node {
         if self.role == Role::Primary {
             self.frame_live = true;
             self.append(now, stats, |w| match truth {
-                Truth::Present(entry) => record::put_upsert(w, entry),
-                Truth::Changed(entry) => record::put_update(w, entry),
-                Truth::Absent(key) => record::put_delete(w, key),
+                Truth::Present(entry) => write::put_upsert(w, entry),
+                Truth::Changed(entry) => write::put_update(w, entry),
+                Truth::Absent(key) => write::put_delete(w, key),
             });
         }
     }
@@ -73,7 +73,7 @@ impl Node {
         match self.walker.step(now) {
             Step::Begin { scrub } => self.begin_walk(scrub, now, stats),
             Step::End(end) => {
-                self.append(now, stats, |w| record::put_resync_end(w, &end));
+                self.append(now, stats, |w| write::put_resync_end(w, &end));
                 self.walker.ended(now);
                 stats.count(Counter::ResyncsServed);
             }
@@ -113,14 +113,14 @@ impl Node {
         (self.walk_paced, self.walk_held) = (!scrub, None);
         self.walk_restart = true;
         self.append(now, stats, |w| {
-            record::put_resync_begin(w, generation, scrub);
+            write::put_resync_begin(w, generation, scrub);
         });
     }
 
     /// Tells the backups of an entry that the walk found.
     pub fn handle_walked(&mut self, entry: &Entry, now: Time, stats: &Stats) {
         if self.role == Role::Primary && self.walker.tell() {
-            self.append(now, stats, |w| record::put_walked(w, entry));
+            self.append(now, stats, |w| write::put_walked(w, entry));
         }
     }
 
@@ -135,7 +135,7 @@ impl Node {
         if self.role == Role::Primary {
             self.frame_live = true;
             self.append(now, stats, |w| {
-                record::put_expectation(w, master, expectation);
+                write::put_expectation(w, master, expectation);
             });
         }
     }
@@ -162,17 +162,17 @@ impl Node {
                     return Some(key);
                 }
                 backlog::Step::End(end) => {
-                    self.append(now, stats, |w| record::put_resync_end(w, &end));
+                    self.append(now, stats, |w| write::put_resync_end(w, &end));
                 }
                 backlog::Step::Repaired(range) => {
-                    self.append(now, stats, |w| record::put_repaired(w, range));
+                    self.append(now, stats, |w| write::put_repaired(w, range));
                 }
                 backlog::Step::Gone(range) => {
-                    self.append(now, stats, |w| record::put_gone(w, range));
+                    self.append(now, stats, |w| write::put_gone(w, range));
                 }
                 backlog::Step::Done(seq) => {
                     stats.count(Counter::FramesRepaired);
-                    self.append(now, stats, |w| record::put_repaired(w, Range::one(seq)));
+                    self.append(now, stats, |w| write::put_repaired(w, Range::one(seq)));
                     self.backlog.done(seq, by, now);
                 }
             }

@@ -2,8 +2,8 @@
 
 //! When a primary walks its table for a full resync or a scrub, and how fast (§8).
 
-use super::record::ResyncEnd;
 use super::time::{Time, NS_PER_MS, NS_PER_S};
+use super::wire::record::ResyncEnd;
 
 /// Most entries asked for at once, so that live records never wait long behind a walk.
 pub const WALK_BATCH: u32 = 64;

@@ -7,7 +7,7 @@
 mod common;
 
 use common::*;
-use ct_sync_host::proto::header::{Header, Kind, HEADER_LEN};
+use ct_sync_host::proto::wire::header::{Header, Kind, HEADER_LEN};
 use ct_sync_host::proto::time::{NS_PER_MS, NS_PER_S};
 use ct_sync_host::proto::*;
 use ct_sync_host::sim::Rng;
@@ -356,7 +356,7 @@ fn join_with_loss(lost: u64) {
         let frames = a.send(now);
         let kept = frames.iter().filter(|frame| {
             let (header, _) = Header::decode(frame).unwrap();
-            header.seq != lost || header.kind != ct_sync_host::proto::header::Kind::Data
+            header.seq != lost || header.kind != ct_sync_host::proto::wire::header::Kind::Data
         });
         b.receive(kept, now);
         a.receive(&b.send(now), now);

@@ -6,7 +6,7 @@ use super::numbered::Numbered;
 use super::options::Options;
 use super::rng::Rng;
 use super::table::{number, SimTable, Slot};
-use crate::proto::header::Header;
+use crate::proto::wire::header::Header;
 use crate::proto::time::{NS_PER_MS, NS_PER_S};
 use crate::proto::{Address, Config, Endpoints, Entry, Key, Node, Role, Storage, Time, Truth};
 use crate::stats::Stats;
