@@ -71,6 +71,15 @@ impl Peer {
         now.since(self.heard) / NS_PER_MS
     }
 
+    /// Frames that it lacks of stream `stream`, of which `seq` is the last; 0 if it follows another.
+    pub(super) fn lag(&self, stream: &Stream, seq: u64) -> u64 {
+        if self.stream == *stream {
+            seq.saturating_sub(self.applied)
+        } else {
+            0
+        }
+    }
+
     /// Notes what every frame tells.
     fn hear(&mut self, header: &Header, from: Address, now: Time) {
         self.address = from;
@@ -187,6 +196,14 @@ impl Peers {
             .iter_mut()
             .min_by_key(|peer| (peer.used, peer.heard))?;
         free(place).then_some(place)
+    }
+
+    /// How many frames of a stream, of which `seq` is the last, the peer lacks that is farthest behind:
+    /// of those that follow a primary and were heard in the last `fresh_ns`.
+    pub(super) fn most_behind(&self, stream: &Stream, seq: u64, now: Time, fresh_ns: u64) -> u64 {
+        let fresh = |peer: &&Peer| peer.follows && now.since(peer.heard) < fresh_ns;
+        let lags = self.iter().filter(fresh).map(|peer| peer.lag(stream, seq));
+        lags.max().unwrap_or(0)
     }
 
     /// What a heartbeat says of whom we hear.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Ranges of frames on the wire: the first number and the last (§4.6, §7.1).
+//! Ranges of frames on the wire: the first number and the last (§4.8, §7.1).
 
 use super::bytes::{Reader, Writer};
 use crate::proto::range::Range;

@@ -7,8 +7,8 @@
 mod common;
 
 use common::*;
-use ct_sync_host::proto::wire::header::{Header, Kind, HEADER_LEN};
 use ct_sync_host::proto::time::{NS_PER_MS, NS_PER_S};
+use ct_sync_host::proto::wire::header::{Header, Kind, HEADER_LEN};
 use ct_sync_host::proto::*;
 use ct_sync_host::sim::Rng;
 use ct_sync_host::stats::Counter;
