@@ -15,6 +15,5 @@ mod name;
 mod range;
 pub mod record;
 pub(super) mod remember;
-#[cfg(test)]
 mod samples;
 pub mod write;

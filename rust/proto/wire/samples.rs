@@ -2,6 +2,8 @@
 
 //! What the tests of the records share: connections, their bytes, and how they are written and read.
 
+#![cfg(test)]
+
 use super::bytes::Writer;
 use super::record::{Record, Records};
 use super::write::RECORD_MAX;
