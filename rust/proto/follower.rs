@@ -31,14 +31,19 @@ pub(super) struct Follower {
     node_id: u32,
     /// The newest stream that was followed, or the node's own after a demotion.
     stream: Stream,
+    /// Which numbers have come, and which are missing.
     pub(super) numbers: Numbers,
+    /// What it was told by resyncs.
     pub(super) resync: Resync,
+    /// What it was told of and does not have.
     pub(super) lacks: Lacks,
     /// When the last request for this stream was sent.
     asked: Option<Time>,
     /// The marks of the table that the stream is applied to.
     pub(super) marks: Marks,
+    /// When the primary waits to be told how far this node is.
     pub(super) reports: Reports,
+    /// Differences that a scrub has found and nothing has explained yet.
     pub(super) suspects: Suspects,
 }
 

@@ -42,6 +42,7 @@ pub(super) struct Tenure {
     hold: Hold,
     /// Whether the caller is yet to be told to start a walk.
     walk_restart: bool,
+    /// Heartbeats behind its last frame.
     pub(super) tail: Tail,
 }
 

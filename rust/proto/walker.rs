@@ -16,6 +16,7 @@ const PAUSE_NS: u64 = 500 * NS_PER_MS;
 /// Time between the end of the table and the END of a scrub: in a healthy cluster what waits in
 /// the queues is told of by then, so that the sweep finds nothing.
 const SCRUB_END_NS: u64 = NS_PER_S;
+
 /// An order to walk the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Walk {
