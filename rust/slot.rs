@@ -20,7 +20,7 @@ use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
 use crate::atomic::{Atomic, Full, Relaxed};
-use crate::kapi::netns::Net;
+use crate::kapi::net::Net;
 use crate::kapi::notifier::{Attached, Listener, Seat};
 
 /// The module that takes the slot.

@@ -6,7 +6,7 @@
 
 use kernel::sync::rcu;
 
-use super::relations::{find_helper, name, put_name};
+use super::names::{find_helper, name, put_name};
 use super::status;
 use crate::kapi::conn::{self, Conn};
 use crate::kapi::expect::{

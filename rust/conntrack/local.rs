@@ -5,7 +5,7 @@
 use kernel::sync::rcu;
 
 use crate::kapi::conn::Fields;
-use crate::kapi::netns::Net;
+use crate::kapi::net::Net;
 use crate::kapi::tuple::Direction;
 use crate::proto::entry::FAMILY_V6;
 use crate::proto::Entry;

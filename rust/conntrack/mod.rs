@@ -9,7 +9,7 @@
 use kernel::sync::aref::ARef;
 
 use crate::kapi::conn::Conn;
-use crate::kapi::netns::Net;
+use crate::kapi::net::Net;
 use crate::kapi::table::Table;
 use crate::kapi::tuple::{Direction, Tuple, Zone};
 use crate::proto::{Applied, Endpoints, Entry, Expectation, Expected, Key};
@@ -19,6 +19,7 @@ mod expectations;
 mod extensions;
 mod lifetime;
 mod local;
+mod names;
 mod passes;
 mod policies;
 mod relations;

@@ -10,10 +10,11 @@ use core::ffi::CStr;
 use kernel::sync::aref::ARef;
 use kernel::sync::rcu;
 
+use super::names::{find_helper, name, put_name};
 use super::{expectations, Lost};
 use crate::atomic::{Atomic, Full, Relaxed};
 use crate::kapi::conn::{Bit, Conn, Fields};
-use crate::kapi::helper::{self, Helper};
+use crate::kapi::helper;
 use crate::kapi::new_conn::{NewConn, Refusal};
 use crate::kapi::table::Table;
 use crate::kapi::thread;
@@ -21,32 +22,6 @@ use crate::kapi::tuple::{Direction, Tuple, Zone};
 use crate::proto::relations::{HelperName, SeqAdj};
 use crate::proto::time::NS_PER_S;
 use crate::proto::{Entry, Key};
-
-/// The name in a record, if there is one: it ends with NUL.
-pub(super) fn name(bytes: &[u8]) -> Option<&CStr> {
-    CStr::from_bytes_until_nul(bytes)
-        .ok()
-        .filter(|name| !name.is_empty())
-}
-
-/// Puts a name into a record, and NULs behind it; what does not fit is left out.
-pub(super) fn put_name(place: &mut [u8], name: &CStr) {
-    let bytes = name.to_bytes();
-    let length = bytes.len().min(place.len().saturating_sub(1));
-    if let (Some(place), Some(bytes)) = (place.get_mut(..length), bytes.get(..length)) {
-        place.copy_from_slice(bytes);
-    }
-}
-
-/// The helper of that name, if there is one that works in the kernel.
-pub(super) fn find_helper<'g>(
-    bytes: &[u8],
-    family: u8,
-    protocol: u8,
-    rcu: &'g rcu::Guard,
-) -> Option<&'g Helper> {
-    Helper::find(name(bytes)?, family, protocol, rcu)
-}
 
 // --- reading ---
 

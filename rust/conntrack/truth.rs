@@ -9,7 +9,7 @@ use kernel::sync::rcu;
 use super::status::{self, DIRTY, SHARED};
 use super::{extensions, lifetime, local, relations, windows};
 use crate::kapi::conn::{Bit, Conn, Fields};
-use crate::kapi::netns::Net;
+use crate::kapi::net::Net;
 use crate::kapi::proto_state::protocol;
 use crate::kapi::tuple::Direction;
 use crate::proto::Entry;

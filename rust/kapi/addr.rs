@@ -5,7 +5,7 @@
 use kernel::sync::rcu;
 
 use super::abi;
-use super::netns::Net;
+use super::net::Net;
 use super::tuple;
 
 impl Net {

@@ -23,7 +23,7 @@ use kernel::sync::aref::{ARef, AlwaysRefCounted};
 use kernel::sync::atomic::{Atomic, Full, Relaxed};
 
 use super::abi;
-use super::netns::Net;
+use super::net::Net;
 use super::tuple::{Direction, Tuple, Zone};
 use crate::proto::Key;
 

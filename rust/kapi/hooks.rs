@@ -11,7 +11,7 @@ use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
 use super::abi;
-use super::netns::Net;
+use super::net::Net;
 
 /// The hooks of a namespace; unregistered when dropped.
 ///

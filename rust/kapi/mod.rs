@@ -21,6 +21,7 @@ pub(crate) mod timeout;
 pub(crate) mod tuple;
 
 pub(crate) mod hooks;
+pub(crate) mod net;
 pub(crate) mod netdev;
 pub(crate) mod netns;
 pub(crate) mod notifier;

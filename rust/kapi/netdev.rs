@@ -18,7 +18,7 @@ use kernel::sync::rcu;
 use kernel::types::{NotThreadSafe, Opaque};
 
 use super::abi;
-use super::netns::Net;
+use super::net::Net;
 
 /// The lock under which devices come, go and change (`rtnl_lock()`).
 ///
@@ -76,6 +76,37 @@ impl Drop for Rtnl {
     fn drop(&mut self) {
         // SAFETY: By the type invariant it is held.
         unsafe { abi::rtnl_unlock() }
+    }
+}
+
+/// Longest name of a device, without its NUL.
+pub(crate) const DEVICE_NAME_MAX: usize = abi::IFNAMSIZ - 1;
+
+/// What is known of an interface that was found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Device {
+    /// Its index.
+    pub(crate) ifindex: u32,
+    /// Its MTU in bytes.
+    pub(crate) mtu: u32,
+}
+
+impl Net {
+    /// Finds an interface by its name.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the namespace has none of that name.
+    pub(crate) fn find_device(self, name: &CStr) -> Result<Device> {
+        let _rcu = rcu::read_lock();
+        // SAFETY: By the type invariant the namespace is alive; the name ends with NUL; under RCU.
+        let dev = unsafe { abi::dev_get_by_name_rcu(self.raw(), name.as_char_ptr()) };
+        // SAFETY: It is not freed before a grace period is over.
+        let dev = unsafe { NetDevice::from_raw(dev) }.ok_or(ENODEV)?;
+        Ok(Device {
+            ifindex: dev.ifindex(),
+            mtu: dev.mtu(),
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Network namespaces, and what a module has in each.
+//! What a module has in each network namespace.
 //!
 //! `struct pernet_operations` makes a [`PerNet`] for each namespace and ends it with the namespace or with the
 //! module: `pre_exit` stops all that runs in it, `exit` frees it.
@@ -14,105 +14,18 @@
 use core::ffi::{c_void, CStr};
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
-use core::ptr::NonNull;
 
 use kernel::ffi::c_char;
 use kernel::prelude::*;
 use kernel::seq_file::SeqFile;
 use kernel::str::CStrExt;
-use kernel::sync::{rcu, Arc};
+use kernel::sync::Arc;
 
 use super::abi;
+use super::net::{Net, Work};
 use super::netdev::{DeviceEvent, NetDevice, Rtnl};
 use super::notifier::{self, Listener};
 use super::skb::Skb;
-
-/// Longest name of an interface, without its NUL.
-pub(crate) const DEVICE_NAME_MAX: usize = abi::IFNAMSIZ - 1;
-
-/// A network namespace.
-///
-/// # Invariants
-///
-/// Points to a `struct net` that lives at least until the `exit` of the [`PerNet`] made for it:
-/// whoever holds a `Net` got it from that, and gives it up before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Net(NonNull<abi::net>);
-
-// SAFETY: The functions that take a `struct net` may be called from any task (net_namespace.h).
-unsafe impl Send for Net {}
-// SAFETY: As above; nothing is changed through the pointer without a lock or atomically.
-unsafe impl Sync for Net {}
-
-impl Net {
-    /// The pointer, for C.
-    pub(super) fn raw(self) -> *mut abi::net {
-        self.0.as_ptr()
-    }
-
-    /// Takes a pointer of C's.
-    ///
-    /// # Safety
-    ///
-    /// `net` is a namespace that lives as long as the type invariant says.
-    pub(super) unsafe fn from_raw(net: *mut abi::net) -> Self {
-        // SAFETY: By the caller's promise it is not NULL.
-        Self(unsafe { NonNull::new_unchecked(net) })
-    }
-
-    /// The number of the namespace, as `readlink /proc/self/ns/net` shows it.
-    pub(crate) fn inum(self) -> u32 {
-        // SAFETY: By the type invariant the namespace is alive.
-        unsafe { abi::ct_sync_net_inum(self.raw()) }
-    }
-
-    /// Finds an interface by its name.
-    ///
-    /// # Errors
-    ///
-    /// `ENODEV` if the namespace has none of that name.
-    pub(crate) fn find_device(self, name: &CStr) -> Result<Device> {
-        let _rcu = rcu::read_lock();
-        // SAFETY: By the type invariant the namespace is alive; the name ends with NUL; under RCU.
-        let dev = unsafe { abi::dev_get_by_name_rcu(self.raw(), name.as_char_ptr()) };
-        // SAFETY: It is not freed before a grace period is over.
-        let dev = unsafe { NetDevice::from_raw(dev) }.ok_or(ENODEV)?;
-        Ok(Device {
-            ifindex: dev.ifindex(),
-            mtu: dev.mtu(),
-        })
-    }
-
-    /// Has [`PerNet::work`] run soon in a context that may sleep, unless the namespace is ending.
-    ///
-    /// # Context
-    ///
-    /// Any.
-    pub(crate) fn queue(self, work: Work) {
-        // SAFETY: By the type invariant; what is queued is cancelled before the namespace ends.
-        unsafe { abi::ct_sync_work_queue(self.raw(), work.0) }
-    }
-}
-
-/// What is known of an interface that was found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Device {
-    /// Its index.
-    pub(crate) ifindex: u32,
-    /// Its MTU in bytes.
-    pub(crate) mtu: u32,
-}
-
-/// A work of a namespace.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Work(u32);
-
-impl Work {
-    /// Cancelled before [`PerNet::shut_down`].
-    pub(crate) const FIRST: Self = Self(0);
-    /// Cancelled after it.
-    pub(crate) const SECOND: Self = Self(1);
-}
 
 /// What a module has in a namespace.
 pub(crate) trait PerNet: Send + Sync + Sized + 'static {

@@ -22,7 +22,7 @@ use kernel::sync::rcu;
 use super::abi;
 use super::conn::{Conn, Fields};
 use super::helper::Helper;
-use super::netns::Net;
+use super::net::Net;
 use super::timeout::SharedPolicy;
 use super::tuple::{Direction, Tuple, Zone};
 

@@ -18,7 +18,7 @@ use kernel::sync::Arc;
 
 use super::abi;
 use super::conn::Conn;
-use super::netns::Net;
+use super::net::Net;
 
 /// What an event says: bits by `enum ip_conntrack_events`.
 #[derive(Clone, Copy, PartialEq, Eq)]

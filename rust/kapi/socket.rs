@@ -12,7 +12,7 @@ use kernel::prelude::*;
 use kernel::sync::rcu;
 
 use super::abi;
-use super::netns::Net;
+use super::net::Net;
 use super::thread::Stop;
 use super::tuple::{address_of, bytes_of};
 use crate::proto::entry::{FAMILY_V4, FAMILY_V6};

@@ -16,7 +16,7 @@ use kernel::str::{as_char_ptr_in_const_context, CStrExt, NullTerminatedFormatter
 use kernel::sync::Arc;
 
 use super::abi;
-use super::netns::Net;
+use super::net::Net;
 
 /// Who has sysctl files.
 pub(crate) trait Sysctl: Send + Sync + Sized + 'static {

@@ -13,7 +13,7 @@ use kernel::types::NotThreadSafe;
 
 use super::abi;
 use super::conn::Conn;
-use super::netns::Net;
+use super::net::Net;
 use super::tuple::{Direction, Tuple, Zone};
 
 /// The conntrack table of a namespace.

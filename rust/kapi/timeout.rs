@@ -18,7 +18,7 @@ use kernel::types::Opaque;
 
 use super::abi;
 use super::conn::Fields;
-use super::netns::Net;
+use super::net::Net;
 use super::tuple;
 
 /// A protocol as conntrack tracks it (`struct nf_conntrack_l4proto`): one of a few static objects.
