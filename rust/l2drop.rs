@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! l2drop: a backup drops all frames but those of syncdev, so that it may have the addresses of the primary.
-//! Which devices are blocked, and which frames pass.
+//! l2drop: a backup drops all frames but those of syncdev, so that it may have the addresses of the
+//! primary. Which devices are blocked, and which frames pass.
 //!
-//! Context: frames in softirq; devices under rtnl. Lock: `blocked`, inside of rtnl. Whether frames are dropped is one
-//! word, which hooks read and a change of role writes.
+//! Context: frames in softirq; devices under rtnl. Lock: `blocked`, inside of rtnl. Whether frames
+//! are dropped is one word, which hooks read and a change of role writes.
 
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Mutex};
@@ -117,8 +117,8 @@ impl L2drop {
         })
     }
 
-    /// Puts the hooks on all devices of the namespace but loopback, `syncdev` and what is below it, or takes them
-    /// off. Whether they drop is said by [`L2drop::set_dropping`].
+    /// Puts the hooks on all devices of the namespace but loopback, `syncdev` and what is below it,
+    /// or takes them off. Whether they drop is said by [`L2drop::set_dropping`].
     ///
     /// # Errors
     ///
@@ -146,9 +146,9 @@ impl L2drop {
         result
     }
 
-    /// Whether frames are dropped; takes effect at once. When they are not any more, the neighbours are told where
-    /// this node's addresses are: what it said while it was blocked (gratuitous ARP, unsolicited NA) was
-    /// dropped.
+    /// Whether frames are dropped; takes effect at once. When they are not any more, the neighbours
+    /// are told where this node's addresses are: what it said while it was blocked (gratuitous ARP,
+    /// unsolicited NA) was dropped.
     pub(crate) fn set_dropping(&self, dropping: bool) {
         if hooks::watch_devices(self.net, dropping) && !dropping {
             self.net.queue(ANNOUNCE);
@@ -163,7 +163,8 @@ impl L2drop {
         }
     }
 
-    /// Follows devices that come and go, are renamed, or get another above them: syncdev may be among these.
+    /// Follows devices that come and go, are renamed, or get another above them: syncdev may be
+    /// among these.
     pub(crate) fn device_event(&self, rtnl: &Rtnl, dev: &NetDevice, event: DeviceEvent) {
         let mut blocked = self.blocked.lock();
         if blocked.mode == Mode::Off {

@@ -27,8 +27,8 @@ impl Listener for Engine {
         tell_of(self, master);
     }
 
-    /// A helper's NAT changes sequence numbers without an event. What a packet has changed is told of when the
-    /// next one comes, in whatever direction.
+    /// A helper's NAT changes sequence numbers without an event. What a packet has changed is told
+    /// of when the next one comes, in whatever direction.
     fn packet(&self, conn: &Conn) {
         if changes_silently(conn) {
             tell_of(self, conn);

@@ -11,8 +11,8 @@ const IPV6_LEN: u32 = 40;
 /// A fragment: "more fragments", or an offset (RFC 791).
 const IPV4_FRAGMENT: u16 = 0x3fff;
 
-/// The protocol above IP, and where its header is, from the network header on. `None` of other packets, and of
-/// fragments of IPv4, most of which have none. Of IPv6 without extension headers.
+/// The protocol above IP, and where its header is, from the network header on. `None` of other
+/// packets, and of fragments of IPv4, most of which have none. Of IPv6 without extension headers.
 fn transport(skb: &Skb) -> Option<(u8, u32)> {
     match skb.protocol() {
         ETH_P_IP => {

@@ -2,17 +2,17 @@
 
 //! Who is in front of whom in the slot for a notifier of conntrack events.
 //!
-//! A namespace has one slot. ctnetlink takes it in every namespace, when it is loaded: by whoever runs "conntrack
-//! -L". So this module loads it first, and puts a notifier of its own in front of whatever the slot holds. Events
-//! are called through and the other's verdict is returned.
+//! A namespace has one slot. ctnetlink takes it in every namespace, when it is loaded: by whoever
+//! runs "conntrack -L". So this module loads it first, and puts a notifier of its own in front of
+//! whatever the slot holds. Events are called through and the other's verdict is returned.
 //!
-//! The only others that write the slot are ctnetlink's load and unload, about which a module notifier tells
-//! before and after. While it is being loaded the slot must be empty of ours, or its registration warns.
-//! Afterwards, also when it is gone, whatever the slot holds then is wrapped: what was kept from before may be
-//! freed text.
+//! The only others that write the slot are ctnetlink's load and unload, about which a module
+//! notifier tells before and after. While it is being loaded the slot must be empty of ours, or its
+//! registration warns. Afterwards, also when it is gone, whatever the slot holds then is wrapped:
+//! what was kept from before may be freed text.
 //!
-//! Lock: `state`, a mutex, inside pernet_ops_rwsem and net_rwsem; inside of it the mutex of the protocol, whose
-//! holders take none of these.
+//! Lock: `state`, a mutex, inside pernet_ops_rwsem and net_rwsem; inside of it the mutex of the
+//! protocol, whose holders take none of these.
 
 use core::ffi::CStr;
 
@@ -29,8 +29,8 @@ const CTNETLINK: &CStr = c"nf_conntrack_netlink";
 /// 1 while ctnetlink is between "about to be loaded" and "loaded, failed or gone".
 static LOADING: Atomic<u32> = Atomic::new(0);
 
-/// Whether a module that comes or goes concerns the slots. Remembers whether it is `coming`; each [`Slot`] is to be
-/// told to [`follow`](Slot::follow) then.
+/// Whether a module that comes or goes concerns the slots. Remembers whether it is `coming`; each
+/// [`Slot`] is to be told to [`follow`](Slot::follow) then.
 pub(crate) fn concerns(name: &CStr, coming: bool) -> bool {
     if name != CTNETLINK {
         return false;
@@ -88,8 +88,8 @@ impl<L: Listener> Slot<L> {
         }
     }
 
-    /// Starts events for `listener`, until the result is dropped. While it exists, and until [`Slot::release`], new
-    /// entries get the event extension even when nobody listens by netlink.
+    /// Starts events for `listener`, until the result is dropped. While it exists, and until
+    /// [`Slot::release`], new entries get the event extension even when nobody listens by netlink.
     ///
     /// # Errors
     ///
@@ -113,8 +113,8 @@ impl<L: Listener> Slot<L> {
         })
     }
 
-    /// Restores the user's setting, when nothing will be armed again: entries that are made between two listeners must
-    /// have the extension too.
+    /// Restores the user's setting, when nothing will be armed again: entries that are made between
+    /// two listeners must have the extension too.
     pub(crate) fn release(&self) {
         let before = self.state.lock().events_before.take();
         if let Some(before) = before.filter(|_| self.seat.events_setting() == EVENTS_ALWAYS) {
@@ -122,7 +122,8 @@ impl<L: Listener> Slot<L> {
         }
     }
 
-    /// Follows ctnetlink. `missed` is called with a listener that has missed events; it goes on hearing them.
+    /// Follows ctnetlink. `missed` is called with a listener that has missed events; it goes on
+    /// hearing them.
     pub(crate) fn follow(&self, missed: impl FnOnce(&L)) {
         let state = self.state.lock();
         let Some(listener) = &state.listener else {

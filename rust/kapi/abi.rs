@@ -2,8 +2,8 @@
 
 //! What Rust and C both know: the one list of it.
 //!
-//! `scripts/abi.awk` makes `abi.h` of this file when the module is built, so nothing here is written a second
-//! time by hand. A part of this file begins with `// C: ours` or `// C: kernel`.
+//! `scripts/abi.awk` makes `abi.h` of this file when the module is built, so nothing here is
+//! written a second time by hand. A part of this file begins with `// C: ours` or `// C: kernel`.
 //!
 //! ours
 //!     Constants become macros, structs become C's definitions, functions become the prototypes that the C files
@@ -13,9 +13,9 @@
 //!     `static_assert`, structs field by field (offset, size, sign) against a C twin of what stands here, functions by a
 //!     second declaration. A kernel in which one of them is different does not build.
 //!
-//! A field that C reaches by another path, or a type that C calls otherwise, is followed by `// = path`. A type that is only named here is a struct
-//! of the kernel's whose layout Rust does not know: opaque types, `nf_conn` first of all, whose layout depends on
-//! the configuration.
+//! A field that C reaches by another path, or a type that C calls otherwise, is followed by `// =
+//! path`. A type that is only named here is a struct of the kernel's whose layout Rust does not
+//! know: opaque types, `nf_conn` first of all, whose layout depends on the configuration.
 
 #![allow(non_camel_case_types, missing_docs)]
 #![allow(dead_code, reason = "some constants are only compared")]
@@ -24,8 +24,8 @@ use core::ffi::c_void;
 
 use kernel::ffi::c_char;
 
-/// A struct of the kernel's that is only pointed to. Others change it at any time, so a shared reference promises the
-/// compiler nothing: hence the cell.
+/// A struct of the kernel's that is only pointed to. Others change it at any time, so a shared
+/// reference promises the compiler nothing: hence the cell.
 macro_rules! opaque {
     ($($name:ident),* $(,)?) => {
         $(#[repr(C)] pub(crate) struct $name {

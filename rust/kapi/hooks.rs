@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packet hooks of a namespace: what one interface carries is not tracked, and packets of connections with a
-//! helper, or to this node by other interfaces, are shown to who has them registered.
+//! Packet hooks of a namespace: what one interface carries is not tracked, and packets of
+//! connections with a helper, or to this node by other interfaces, are shown to who has them
+//! registered.
 //!
 //! # Teardown
 //!
-//! After the drop of [`Hooks`] none runs any more: `nf_unregister_net_hooks()` and `synchronize_net()`.
+//! After the drop of [`Hooks`] none runs any more: `nf_unregister_net_hooks()` and
+//! `synchronize_net()`.
 
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
@@ -23,7 +25,8 @@ pub(crate) struct Hooks {
 }
 
 impl Hooks {
-    /// Registers the hooks. They watch interface `ifindex`, whose packets are not tracked if `untrack`.
+    /// Registers the hooks. They watch interface `ifindex`, whose packets are not tracked if
+    /// `untrack`.
     ///
     /// # Errors
     ///
@@ -69,7 +72,8 @@ fn words<'a>(net: Net) -> Words<'a> {
     }
 }
 
-/// Whether the hooks of devices ask who has registered them; takes effect at once. Returns whether they did.
+/// Whether the hooks of devices ask who has registered them; takes effect at once. Returns whether
+/// they did.
 pub(crate) fn watch_devices(net: Net, watch: bool) -> bool {
     let before = words(net).watch.load(Relaxed);
     words(net).watch.store(u32::from(watch), Relaxed);

@@ -10,8 +10,9 @@ use super::abi;
 ///
 /// # Invariants
 ///
-/// Points to a `struct net` that lives at least until the `exit` of the [`PerNet`](super::netns::PerNet) made for it:
-/// whoever holds a `Net` got it from that, and gives it up before.
+/// Points to a `struct net` that lives at least until the `exit` of the
+/// [`PerNet`](super::netns::PerNet) made for it: whoever holds a `Net` got it from that, and gives
+/// it up before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Net(NonNull<abi::net>);
 
@@ -42,7 +43,8 @@ impl Net {
         unsafe { abi::ct_sync_net_inum(self.raw()) }
     }
 
-    /// Has the work of what the namespace has run soon in a context that may sleep, unless the namespace is ending.
+    /// Has the work of what the namespace has run soon in a context that may sleep, unless the
+    /// namespace is ending.
     ///
     /// # Context
     ///

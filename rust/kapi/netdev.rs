@@ -4,9 +4,9 @@
 //!
 //! # Teardown
 //!
-//! [`DeviceHooks`] hold a reference to their device, which cannot go before they are dropped: whoever keeps some
-//! has to drop them at [`DeviceEvent::Unregister`]. After the drop no hook runs any more:
-//! `nf_unregister_net_hook()` and `synchronize_net()`.
+//! [`DeviceHooks`] hold a reference to their device, which cannot go before they are dropped:
+//! whoever keeps some has to drop them at [`DeviceEvent::Unregister`]. After the drop no hook runs
+//! any more: `nf_unregister_net_hook()` and `synchronize_net()`.
 
 use core::ffi::CStr;
 use core::marker::PhantomPinned;
@@ -148,7 +148,8 @@ impl DeviceEvent {
 ///
 /// # Invariants
 ///
-/// A `struct net_device` that is not freed while it is borrowed: under [`Rtnl`], or in an RCU section.
+/// A `struct net_device` that is not freed while it is borrowed: under [`Rtnl`], or in an RCU
+/// section.
 #[repr(transparent)]
 pub(crate) struct NetDevice(Opaque<abi::net_device>, PhantomPinned);
 

@@ -2,14 +2,14 @@
 
 //! What a module has in each network namespace.
 //!
-//! `struct pernet_operations` makes a [`PerNet`] for each namespace and ends it with the namespace or with the
-//! module: `pre_exit` stops all that runs in it, `exit` frees it.
+//! `struct pernet_operations` makes a [`PerNet`] for each namespace and ends it with the namespace
+//! or with the module: `pre_exit` stops all that runs in it, `exit` frees it.
 //!
 //! # Teardown
 //!
-//! After [`Subsystem`] is dropped no callback runs any more: `unregister_pernet_subsys()` has ended what every
-//! namespace has, with its proc file and its works, and the notifiers of devices and modules were
-//! unregistered before it.
+//! After [`Subsystem`] is dropped no callback runs any more: `unregister_pernet_subsys()` has ended
+//! what every namespace has, with its proc file and its works, and the notifiers of devices and
+//! modules were unregistered before it.
 
 use core::ffi::{c_void, CStr};
 use core::marker::PhantomData;
@@ -60,7 +60,8 @@ pub(crate) trait PerNet: Send + Sync + Sized + 'static {
     /// Takes note of that, in this namespace.
     fn module_changed(&self);
 
-    /// Takes note of a packet to this node that came in by another interface than the one that hooks watch.
+    /// Takes note of a packet to this node that came in by another interface than the one that
+    /// hooks watch.
     fn foreign(&self, skb: &Skb);
 
     /// Whether a packet passes a device that is watched.
@@ -129,8 +130,8 @@ type Owned<T> = KBox<Arc<T>>;
 ///
 /// # Safety
 ///
-/// `owner` was made by [`init`] for the same `T`, and [`exit`] has not been called with it, nor will it be during
-/// `'a`.
+/// `owner` was made by [`init`] for the same `T`, and [`exit`] has not been called with it, nor
+/// will it be during `'a`.
 unsafe fn borrow<'a, T>(owner: *mut c_void) -> &'a Arc<T> {
     // SAFETY: By the caller's promise it points to a live `Arc<T>`.
     unsafe { &*owner.cast::<Arc<T>>() }

@@ -2,13 +2,13 @@
 
 //! Conntrack events of a namespace: who hears them, and the slot in which their notifier is.
 //!
-//! A namespace has one slot. Ours calls the listener, and then through to whatever is behind it; who is put there when
-//! is decided by who holds a [`Seat`].
+//! A namespace has one slot. Ours calls the listener, and then through to whatever is behind it;
+//! who is put there when is decided by who holds a [`Seat`].
 //!
 //! # Teardown
 //!
-//! After the drop of an [`Attached`] no event reaches its listener any more: events run under RCU, and
-//! `ct_sync_listener_set()` ends with `synchronize_rcu()`.
+//! After the drop of an [`Attached`] no event reaches its listener any more: events run under RCU,
+//! and `ct_sync_listener_set()` ends with `synchronize_rcu()`.
 
 use core::ffi::c_void;
 
@@ -68,7 +68,8 @@ impl<L: Listener> Attached<L> {
     /// Has events of `net` given to `listener`, and to nobody else.
     pub(crate) fn new(net: Net, listener: Arc<L>) -> Self {
         let pointer = Arc::as_ptr(&listener).cast_mut().cast();
-        // SAFETY: By the invariant of `Net`; the listener lives until the drop has made C forget it.
+        // SAFETY: By the invariant of `Net`; the listener lives until the drop has made C forget
+        // it.
         unsafe { abi::ct_sync_listener_set(net.raw(), pointer) };
         // INVARIANT: Set just now.
         Self {
@@ -85,8 +86,8 @@ impl<L: Listener> Drop for Attached<L> {
     }
 }
 
-/// A notifier in a slot. It may be gone by now: nothing is done with one but to put it into a slot again that
-/// is known to have had it.
+/// A notifier in a slot. It may be gone by now: nothing is done with one but to put it into a slot
+/// again that is known to have had it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Holder(*const c_void);
 
@@ -117,7 +118,8 @@ impl Seat {
         Holder(unsafe { abi::ct_sync_slot_ours() })
     }
 
-    /// Puts ours in front of what the slot holds, if that is `behind`; false if it is another one by now.
+    /// Puts ours in front of what the slot holds, if that is `behind`; false if it is another one
+    /// by now.
     pub(crate) fn wrap(self, behind: Holder) -> bool {
         // Ordered before the slot by the exchange.
         // SAFETY: By the invariant of `Net`; what a slot holds may be called while it holds it.
@@ -130,8 +132,8 @@ impl Seat {
     pub(crate) fn unwrap(self) {
         // SAFETY: By the invariant of `Net`.
         let next = unsafe { abi::ct_sync_slot_next(self.0.raw()) };
-        // SAFETY: As above. What is behind ours is registered: whoever unregisters empties the slot before, and
-        // what the slot holds is wrapped anew after that.
+        // SAFETY: As above. What is behind ours is registered: whoever unregisters empties the slot
+        // before, and what the slot holds is wrapped anew after that.
         unsafe { abi::ct_sync_slot_exchange(self.0.raw(), Self::ours().0, next) };
     }
 
@@ -146,16 +148,16 @@ impl Seat {
     }
 
     fn setting(&self) -> &Atomic<i8> {
-        // SAFETY: By the invariant of `Net`; the sysctl handler and the kernel read and write the byte with
-        // single loads and stores.
+        // SAFETY: By the invariant of `Net`; the sysctl handler and the kernel read and write the
+        // byte with single loads and stores.
         unsafe { Atomic::from_ptr(abi::ct_sync_events_setting(self.0.raw()).cast()) }
     }
 }
 
 /// # Safety
 ///
-/// For `notifier.c` only, as all that follow: `listener` was attached with the same `L`, under RCU; `ct` is the
-/// event's entry.
+/// For `notifier.c` only, as all that follow: `listener` was attached with the same `L`, under RCU;
+/// `ct` is the event's entry.
 pub(super) unsafe extern "C" fn event<L: Listener>(
     listener: *mut c_void,
     events: u32,

@@ -39,7 +39,8 @@ impl Skb {
         unsafe { abi::ct_sync_skb_protocol(self.as_ptr()) }
     }
 
-    /// Bytes of the packet, `offset` behind the beginning of its network header; `None` if it has not as many.
+    /// Bytes of the packet, `offset` behind the beginning of its network header; `None` if it has
+    /// not as many.
     pub(crate) fn bytes<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
         let mut bytes = [0; N];
         // SAFETY: By the type invariant; the result is ours to write and as long as said.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A datagram socket of the kernel: UDP, bound to one interface, member of a multicast group if there is one.
+//! A datagram socket of the kernel: UDP, bound to one interface, member of a multicast group if
+//! there is one.
 //!
 //! # Teardown
 //!
@@ -18,8 +19,8 @@ use super::tuple::{address_of, bytes_of};
 use crate::proto::entry::{FAMILY_V4, FAMILY_V6};
 use crate::proto::Address;
 
-/// Receive buffer in bytes, as SO_RCVBUFFORCE counts them: about 4000 full frames wait here while the
-/// receiver is busy.
+/// Receive buffer in bytes, as SO_RCVBUFFORCE counts them: about 4000 full frames wait here while
+/// the receiver is busy.
 const RECEIVE_BUFFER: u32 = 8 << 20;
 /// Send buffer in bytes: what leaves in one burst.
 const SEND_BUFFER: u32 = 1 << 20;
@@ -161,8 +162,8 @@ unsafe impl Send for Socket {}
 unsafe impl Sync for Socket {}
 
 impl Socket {
-    /// Opens a socket of a family on interface `ifindex`, on UDP port `port`, as a member of the group if there
-    /// is one, to send to `peers` addresses.
+    /// Opens a socket of a family on interface `ifindex`, on UDP port `port`, as a member of the
+    /// group if there is one, to send to `peers` addresses.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sysctl files of a namespace, generic over who reads and writes them, as long as a [`Files`] exists.
+//! Sysctl files of a namespace, generic over who reads and writes them, as long as a [`Files`]
+//! exists.
 //!
 //! # Teardown
 //!
@@ -84,8 +85,8 @@ impl<T: Sysctl> Files<T> {
             count += 1;
         }
         let pointer = Arc::as_ptr(&owner).cast_mut().cast();
-        // SAFETY: By the invariant of `Net`; the owner lives until the drop has unregistered; the names and the
-        // operations are static, and the array is only read during the call.
+        // SAFETY: By the invariant of `Net`; the owner lives until the drop has unregistered; the
+        // names and the operations are static, and the array is only read during the call.
         let files = unsafe {
             abi::ct_sync_sysctl_register(net.raw(), Self::OPS, pointer, files.as_ptr(), count)
         };
@@ -108,7 +109,8 @@ impl<T: Sysctl> Drop for Files<T> {
 ///
 /// # Safety
 ///
-/// For `sysctl.c` only: `owner` was registered with the same `T`; `text` has room for `text_max` bytes.
+/// For `sysctl.c` only: `owner` was registered with the same `T`; `text` has room for `text_max`
+/// bytes.
 unsafe extern "C" fn read<T: Sysctl>(
     owner: *mut c_void,
     index: u32,

@@ -150,8 +150,8 @@ pub(crate) fn now() -> Time {
     Time(unsafe { abi::ktime_get() } as u64)
 }
 
-/// What a line in the log is about. Of each there are 20 lines in 5 s at most, so that nobody can flood
-/// the log, and mistakes hide nothing.
+/// What a line in the log is about. Of each there are 20 lines in 5 s at most, so that nobody can
+/// flood the log, and mistakes hide nothing.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum Subject {

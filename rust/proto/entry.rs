@@ -2,15 +2,13 @@
 
 //! What is replicated: a connection with its whole state, as a flat struct.
 //!
-//! Shared with C, as the structs of `key.rs`, and made up of them and of those of `extras.rs` and
-//! `relations.rs`: no pointers, no padding that is not named.
+//! A plain value without pointers, made up of those of `key.rs`, `extras.rs` and `relations.rs`.
 
 pub use super::extras::{Extras, POLICY_MAX, SECCTX_MAX};
 pub use super::key::{Endpoints, Key, FAMILY_V4, FAMILY_V6, ZONE_DIR_BOTH};
 use super::relations::Relations;
 
 /// What the tracker of one direction of a TCP connection knows of its window.
-#[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct TcpWindow {
     /// Highest sequence number sent, plus length.
@@ -24,7 +22,6 @@ pub struct TcpWindow {
 }
 
 /// The state of one connection at one moment, complete: what a record says.
-#[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Entry {
     /// Zone and original tuple.
@@ -49,8 +46,6 @@ pub struct Entry {
     pub tcp_scale: [u8; 2],
     /// `HAS_*`: which optional parts hold something.
     pub has: u8,
-    /// Zero.
-    pub reserved: [u8; 6],
     /// What ties it to other connections.
     pub relations: Relations,
     /// What is in extensions.
@@ -86,16 +81,3 @@ impl Entry {
     pub const STATUS_MASK: u32 =
         Self::SEEN_REPLY | Self::ASSURED | Self::SRC_NAT | Self::DST_NAT | Self::FIXED_TIMEOUT;
 }
-
-// The layout that helpers/ct_sync.h asserts as well.
-const _: () = {
-    assert!(core::mem::size_of::<TcpWindow>() == 16);
-    assert!(core::mem::size_of::<Entry>() == 432);
-    assert!(core::mem::offset_of!(Entry, reply) == 44);
-    assert!(core::mem::offset_of!(Entry, status) == 80);
-    assert!(core::mem::offset_of!(Entry, tcp_window) == 92);
-    assert!(core::mem::offset_of!(Entry, sctp_vtag) == 124);
-    assert!(core::mem::offset_of!(Entry, state) == 132);
-    assert!(core::mem::offset_of!(Entry, relations) == 144);
-    assert!(core::mem::offset_of!(Entry, extras) == 240);
-};

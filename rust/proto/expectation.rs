@@ -9,9 +9,6 @@ use super::relations::HelperName;
 pub const FUNCTION_NAME_MAX: usize = 32;
 
 /// One connection that another one has announced.
-///
-/// Shared with C, as the structs of `key.rs`.
-#[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Expectation {
     /// Its original direction.
@@ -42,14 +39,4 @@ pub struct Expectation {
     pub index: u8,
     /// Length of that list.
     pub count: u8,
-    /// Zero.
-    pub reserved: [u8; 2],
 }
-
-// The layout that helpers/ct_sync.h asserts as well.
-const _: () = {
-    assert!(core::mem::size_of::<Expectation>() == 132);
-    assert!(core::mem::offset_of!(Expectation, source_mask) == 36);
-    assert!(core::mem::offset_of!(Expectation, timeout_s) == 72);
-    assert!(core::mem::offset_of!(Expectation, protocol) == 124);
-};

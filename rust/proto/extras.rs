@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What conntrack keeps of a connection in extensions, as a flat struct.
-//!
-//! Shared with C, as the structs of `key.rs`.
+//! What conntrack keeps of a connection in extensions, as a plain value.
 
 /// Most timeouts of a policy: those of TCP.
 pub const POLICY_MAX: usize = 14;
@@ -10,7 +8,6 @@ pub const POLICY_MAX: usize = 14;
 pub const SECCTX_MAX: usize = 64;
 
 /// What conntrack keeps in extensions of an entry, and its security mark.
-#[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Extras {
     /// When the connection began, in nanoseconds since 1970; 0 if that is not recorded.
@@ -34,8 +31,6 @@ pub struct Extras {
     pub policy_length: u8,
     /// `HAS_*`.
     pub has: u8,
-    /// Zero.
-    pub reserved: u8,
 }
 
 impl Extras {
@@ -65,7 +60,6 @@ impl Extras {
         secctx_length: 0,
         policy_length: 0,
         has: 0,
-        reserved: 0,
     };
 }
 
@@ -74,10 +68,3 @@ impl Default for Extras {
         Self::NONE
     }
 }
-
-// The layout that helpers/ct_sync.h asserts as well.
-const _: () = {
-    assert!(core::mem::size_of::<Extras>() == 192);
-    assert!(core::mem::offset_of!(Extras, synproxy) == 56);
-    assert!(core::mem::offset_of!(Extras, secctx) == 124);
-};

@@ -2,9 +2,7 @@
 
 //! Which connection: the key that names it in the whole cluster.
 //!
-//! The structs are shared with C: `helpers/ct_sync.h` declares the same layout, and both sides
-//! assert it at compile time. They hold no pointers and no padding that is not named, so that a
-//! key can be copied, compared and sent by value.
+//! A key holds no pointers: it is copied, compared and sent by value.
 
 /// The `family` of an IPv4 tuple.
 pub const FAMILY_V4: u8 = 4;
@@ -20,7 +18,6 @@ pub const ZONE_DIR_BOTH: u8 = 3;
 /// order. What a protocol without ports has in their place is kept as the kernel keeps it in
 /// `union nf_conntrack_man_proto`: for ICMP and ICMPv6 `src_port` is the identifier and
 /// `dst_port` is type (high byte) and code; for GRE they are the keys; for others they are zero.
-#[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Endpoints {
     /// Source address in network byte order.
@@ -34,7 +31,6 @@ pub struct Endpoints {
 }
 
 /// The name of a connection in the whole cluster: its zone and its original tuple.
-#[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Key {
     /// The original direction.
@@ -49,17 +45,9 @@ pub struct Key {
     pub protocol: u8,
     /// Hints for the queue ([`Key::DESTROYED`]); zero in an [`Entry`](super::entry::Entry) and on the wire.
     pub hints: u8,
-    /// Zero.
-    pub reserved: [u8; 2],
 }
 
 impl Key {
     /// Hint: the event that queued this key was the end of a connection that peers know.
     pub const DESTROYED: u8 = 1;
 }
-
-// The layout that helpers/ct_sync.h asserts as well.
-const _: () = {
-    assert!(core::mem::size_of::<Endpoints>() == 36);
-    assert!(core::mem::size_of::<Key>() == 44);
-};

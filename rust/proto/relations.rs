@@ -2,8 +2,6 @@
 
 //! What ties a connection to others: its helper, its master, what it expects, and what a helper's
 //! NAT has done to its sequence numbers.
-//!
-//! The structs are shared with C, as those of `key.rs`.
 
 use super::key::Endpoints;
 
@@ -17,7 +15,6 @@ pub const EXPECTATIONS_MAX: u8 = 32;
 pub type HelperName = [u8; HELPER_NAME_MAX];
 
 /// How the sequence numbers of one direction are changed.
-#[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SeqAdj {
     /// Where the last change was.
@@ -29,7 +26,6 @@ pub struct SeqAdj {
 }
 
 /// Relations of one connection at one moment.
-#[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Relations {
     /// Changes of the sequence numbers, original and reply direction.
@@ -46,13 +42,4 @@ pub struct Relations {
     pub expectations: u8,
     /// Those of which nothing can be told. Never sent.
     pub expectations_left_out: u8,
-    /// Zero.
-    pub reserved: u8,
 }
-
-// The layout that helpers/ct_sync.h asserts as well.
-const _: () = {
-    assert!(core::mem::size_of::<Relations>() == 96);
-    assert!(core::mem::offset_of!(Relations, master) == 24);
-    assert!(core::mem::offset_of!(Relations, helper) == 60);
-};

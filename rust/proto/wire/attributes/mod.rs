@@ -172,7 +172,6 @@ mod tests {
             secctx_length: SECCTX_MAX as u8,
             policy_length: POLICY_MAX as u8,
             has: Extras::HAS_SYNPROXY | Extras::HAS_COUNTERS,
-            reserved: 0,
         }
     }
 
