@@ -54,6 +54,19 @@ build_without_source() {
 	return 1
 }
 
+# With what the headers package has, and nothing else.
+build_without_trees() { TREES=$SCRATCH/empty dkms build "ct_sync/$VERSION" -k "$KVER" && not_exists "$SCRATCH/empty"; }
+not_exists() { [ ! -e "$1" ]; }
+
+# What contrib/debian-linux-headers-rust.patch adds to the headers package, from the tree that the module is built with.
+add_metadata() {
+	local tree
+	tree=$("$SCRIPTS/kernel-tree" "$KVER")
+	inside sh -ec 'mkdir "$2/rust" && cp "$1"/rust/*.rmeta "$1"/rust/*.so "$1/scripts/target.json" "$2/rust/"
+		cd "$2" && common=$(sed -n "s/^include \(.*\)\/Makefile/\1/p" Makefile) && cd "$common"
+		sed -n "s/^+//; /^--- a\/arch/,\$p" "$3" | patch -p1' sh "$tree" "$HEADERS" "$REPO/contrib/debian-linux-headers-rust.patch"
+}
+
 # Where the files are that dkms installs for the kernel.
 installed() { find "$SCRATCH/usr/lib/modules/upper/$KVER" -name 'ct_sync.ko*' | grep .; }
 
@@ -79,5 +92,7 @@ check "dkms uninstalls" dkms uninstall "ct_sync/$VERSION" -k "$KVER"
 check "the module has gone" sh -c '! find "$1" -name "ct_sync.ko*" | grep .' sh "$SCRATCH/usr/lib/modules/upper"
 check "dkms unbuilds" dkms unbuild "ct_sync/$VERSION" -k "$KVER"
 check "without the kernel's source dkms says what to install" refuses "apt install linux-source-" build_without_source
+check "the patch for Debian's headers package applies" add_metadata
+check "with it, dkms builds from the headers alone" build_without_trees "ct_sync/$VERSION" -k "$KVER"
 check "dkms removes" dkms remove "ct_sync/$VERSION" --all
 conclude

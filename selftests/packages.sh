@@ -28,6 +28,8 @@ inside() { BUILDROOT=$TARGET "$SCRIPTS/enter" env DEBIAN_FRONTEND=noninteractive
 # publish [REVISION]: makes the packages and puts them into the repository.
 publish() { REVISION=${1-} "$SCRIPTS/deb" "$KVER" && "$SCRIPTS/repo" >"$WORK/line"; }
 
+publish_signed() { make_key && SIGN_KEY=$WORK/key.pem SIGN_CERT=$WORK/cert.pem publish 1; }
+
 # What needs whoever makes the packages (a mail address) is not looked at.
 lintian() { BUILDROOT=$PACKAGING "$SCRIPTS/enter" lintian --fail-on error,warning --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog "$REPO"/build/deb/*.deb; }
 
@@ -53,7 +55,15 @@ tied() {
 	grep "^Remv ct-sync-modules-$KVER" <<<"$said"
 }
 
-upgraded() { [ "$(version ct-sync)" = 0.1+1 ] || { version ct-sync; return 1; }; }
+# A key that signs modules, and its certificate.
+make_key() {
+	BUILDROOT=$PACKAGING "$SCRIPTS/enter" openssl req -new -x509 -newkey rsa:2048 -nodes -sha256 -days 2 -subj "/CN=ct_sync test/" \
+		-keyout "$WORK/key.pem" -out "$WORK/cert.pem"
+}
+signed() { [ "$(inside modinfo -k "$KVER" -F signer ct_sync)" = "ct_sync test" ]; }
+enrollable() { BUILDROOT=$PACKAGING "$SCRIPTS/enter" openssl x509 -noout -in "$TARGET/usr/share/ct-sync/module-signing/$KVER.der"; }
+
+upgraded() { [[ $(version ct-sync) = *+1 ]] || { version ct-sync; return 1; }; }
 
 purge() { inside apt-get purge -y 'ct-sync*'; }
 
@@ -116,10 +126,12 @@ check "the kernel's modules do not go without it" tied
 check "apt purges them" purge
 check "nothing is left" nothing_left
 check "apt installs them again" install_packages
-check "newer packages are made" publish 1
+check "newer packages are made, with a module that is signed" publish_signed
 inside apt-get update >/dev/null 2>&1
 check "apt upgrades them" inside apt-get upgrade -y --with-new-pkgs
 check "they are the newer ones" upgraded
+check "the module is signed" signed
+check "the certificate is there to be enrolled" enrollable
 configure
 check "a disk is made of it" make_disk
 check "two machines boot from it, load the module, and replicate" pair
