@@ -16,19 +16,22 @@ SCRATCH=$REPO/build/install-test
 "$SCRIPTS/kernel-tree" "$KVER" >/dev/null
 ROOT=$("$SCRIPTS/buildroot" --packaging)
 
-# inside COMMAND...: runs COMMAND in the root, where these folders have a layer above them.
+# inside COMMAND...: runs COMMAND in the root, where these folders have a layer above them, and where the trees that dkms takes are those
+# of $TREES.
+TREES=$CACHE
 LAYERS=(usr/src usr/lib/modules var/lib/dkms)
 inside() {
-	BUILDROOT=$ROOT "$SCRIPTS/enter" bash -c 'scratch=$1 layers=$2
-		shift 2
+	BUILDROOT=$ROOT "$SCRIPTS/enter" bash -c 'scratch=$1 layers=$2 trees=$3
+		shift 3
+		mkdir -p "$trees" /var/cache/ct_sync && mount --bind "$trees" /var/cache/ct_sync || exit
 		for layer in $layers; do
 			mkdir -p "/$layer" "$scratch/$layer/upper" "$scratch/$layer/work"
 			mount -t overlay -o "lowerdir=/$layer,upperdir=$scratch/$layer/upper,workdir=$scratch/$layer/work" overlay "/$layer" || exit
 		done
-		exec "$@"' inside "$SCRATCH" "${LAYERS[*]}" "$@"
+		exec "$@"' inside "$SCRATCH" "${LAYERS[*]}" "$TREES" "$@"
 }
 
-dkms() { inside env CT_SYNC_TREES="${TREES-$CACHE}" dkms "$@"; }
+dkms() { inside dkms "$@"; }
 
 # refuses TEXT COMMAND...: whether COMMAND fails and says TEXT.
 refuses() {
@@ -47,7 +50,6 @@ add_source() {
 
 # The log of the build that failed has the sentence; where that is, dkms says.
 build_without_source() {
-	rm -rf "$SCRATCH/empty"
 	inside rm -f /usr/src/linux-source-*.tar.xz
 	TREES=$SCRATCH/empty dkms build "ct_sync/$VERSION" -k "$KVER"
 	inside cat "/var/lib/dkms/ct_sync/$VERSION/build/make.log"
@@ -55,8 +57,7 @@ build_without_source() {
 }
 
 # With what the headers package has, and nothing else.
-build_without_trees() { TREES=$SCRATCH/empty dkms build "ct_sync/$VERSION" -k "$KVER" && not_exists "$SCRATCH/empty"; }
-not_exists() { [ ! -e "$1" ]; }
+build_without_trees() { TREES=$SCRATCH/empty dkms build "ct_sync/$VERSION" -k "$KVER" && [ -z "$(ls "$SCRATCH/empty")" ]; }
 
 # What contrib/debian-linux-headers-rust.patch adds to the headers package, from the tree that the module is built with.
 add_metadata() {
@@ -75,7 +76,7 @@ mkdir -p "$SCRATCH"
 trap 'rm -rf "$SCRATCH"' EXIT
 
 check "make builds for a headers package and installs into another root" \
-	inside env CT_SYNC_TREES="$CACHE" make -s KDIR="$HEADERS" INSTALL_MOD_PATH="$SCRATCH/root" install
+	inside make -s KDIR="$HEADERS" INSTALL_MOD_PATH="$SCRATCH/root" install
 check "modprobe finds it there" \
 	inside sh -c 'modprobe --dirname "$1" --set-version "$2" --show-depends ct_sync | grep /updates/ct_sync.ko' sh "$SCRATCH/root" "$KVER"
 check "modprobe loads ctnetlink before it" grep -q "^softdep ct_sync pre: nf_conntrack_netlink" \
