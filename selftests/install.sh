@@ -50,7 +50,7 @@ add_source() {
 
 # The log of the build that failed has the sentence; where that is, dkms says.
 build_without_source() {
-	inside rm -f /usr/src/linux-source-*.tar.xz
+	inside sh -c 'rm -f /usr/src/linux-source-*'
 	TREES=$SCRATCH/empty dkms build "ct_sync/$VERSION" -k "$KVER"
 	inside cat "/var/lib/dkms/ct_sync/$VERSION/build/make.log"
 	return 1
