@@ -2,7 +2,7 @@
 #
 #   make                  build ct_sync.ko for the distribution's kernel, in a build root made for it
 #   make KVER=7.3         the same for another kernel of the build root (any prefix of its version)
-#   make KDIR=/path       build against a kernel tree that has its Rust metadata, with this machine's tools
+#   make KDIR=/path       build with this machine's tools for the kernel of /path: its tree, or its headers (/lib/modules/VERSION/build)
 #   make check            all tests; TEST=name for some, KVER= as above
 #   make check-long       the tests that take minutes each
 #   make check-debug      the tests of check that run in machines, with a kernel that watches memory, locks and RCU; TEST=, KVER=
@@ -16,6 +16,8 @@
 #   make lint             clippy, rustfmt, layers, SAFETY comments, checkpatch, shellcheck
 #   make demo             a download survives the power-off of the firewall it passes through; TIMES=10 for many power-offs
 #   make install          modules_install and depmod, for the kernel of KDIR; INSTALL_MOD_PATH=/path for another root
+#   make deb              Debian packages of the module, the tool and the documentation, in build/deb: KVER=, SIGN_KEY=, SIGN_CERT=
+#   make repo             an apt repository of them, in build/repo: REPO_KEY=
 #   make clean            remove what was built here; `make clean-cache` removes the caches too
 
 all: module
@@ -25,14 +27,16 @@ KFLAGS = $(if $(CC:cc=),CC=$(CC)) $(if $(CLIPPY),CLIPPY=1) $(if $(V),V=$(V))
 
 ifdef KDIR
 OUT = $(CURDIR)/build/kdir
+# make in the tree that has the Rust metadata: KDIR's own, or one that is found or made for it.
+IN_TREE = tree=$$(packaging/dkms/tree '$(KDIR)') && scripts/preflight "$$tree" '$(CC:cc=)' $(or $(RUSTC),rustc) && \
+	$(MAKE) -C "$$tree" $(KFLAGS) M=$(CURDIR) MO=$(OUT)
 module:
-	@scripts/preflight $(KDIR) $(if $(CC:cc=),$(CC),gcc) $(or $(RUSTC),rustc)
 	@mkdir -p $(OUT)
-	$(MAKE) -C $(KDIR) $(KFLAGS) M=$(CURDIR) MO=$(OUT) modules
+	@+$(IN_TREE) modules
 	@cp $(OUT)/ct_sync.ko ct_sync.ko
 
 install: module
-	$(MAKE) -C $(KDIR) $(KFLAGS) M=$(CURDIR) MO=$(OUT) modules_install
+	@+$(IN_TREE) modules_install
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $$(cat $(KDIR)/include/config/kernel.release)
 else
 module:
@@ -80,10 +84,16 @@ sanitize:
 demo:
 	@scripts/demo/run $(if $(KVER),--kver $(KVER)) $(if $(TIMES),--times $(TIMES))
 
+deb:
+	@SIGN_KEY='$(SIGN_KEY)' SIGN_CERT='$(SIGN_CERT)' REVISION='$(REVISION)' scripts/deb $(KVER)
+
+repo:
+	@REPO_KEY='$(REPO_KEY)' scripts/repo
+
 clean:
 	rm -rf build ct_sync.ko
 
 clean-cache: clean
 	scripts/clean-cache
 
-.PHONY: all module install modules_install check check-long check-debug kselftests lint sim fuzz mutants mutants-vm miri sanitize demo clean clean-cache
+.PHONY: all module install modules_install check check-long check-debug kselftests lint sim fuzz mutants mutants-vm miri sanitize demo deb repo clean clean-cache
