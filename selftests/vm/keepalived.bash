@@ -143,15 +143,15 @@ elected() {
 }
 swap() { local was=$active; active=$standby standby=$was; }
 
-FLOWS="tcp udp tcp6"
+KINDS="tcp udp tcp6"
 # Opens a flow of each kind through the firewalls; the server's side is there since `start_flows`.
 open_flows() {
 	flow open tcp client tcp $SERVER 7 && flow open udp client udp $SERVER 7 && flow open tcp6 client tcp $SERVER6 7 &&
-		flows echo $FLOWS
+		flows echo $KINDS
 }
 # lives: whether all flows go on, and another one opens.
 lives() {
-	flows echo $FLOWS && flow open another client tcp $SERVER 7 && flow echo another && flow close another
+	flows echo $KINDS && flow open another client tcp $SERVER 7 && flow echo another && flow close another
 }
 
 # cable NODE NETWORK up|down: plugs an interface of the node in or out.
