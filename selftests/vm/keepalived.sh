@@ -6,7 +6,7 @@
 #
 #   client ── fw1, fw2 ── server       see keepalived.bash
 #
-# time: 420
+# time: 600
 
 . ./lib.sh
 . ./flows.bash

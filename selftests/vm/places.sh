@@ -18,14 +18,19 @@ replicates() { flow open "$1" client tcp $SERVER 7 && flow echo "$1" && wait_unt
 # both COMMAND...: does COMMAND on both firewalls.
 both() { on fw1 "$@" && on fw2 "$@"; }
 
-# drops RULE: has both firewalls drop what matches a rule when they send it; without a rule none any more.
+# drops RULE: has both firewalls drop what matches a rule when they send it; without a rule, nothing any more.
 drops() {
 	local node
 	for node in $FIREWALLS; do
 		on "$node" nft -f - <<-EOR || return
 			table inet test
 			delete table inet test
-			${1:+table inet test { chain output { type filter hook output priority 0; $1 counter drop; }; }}
+			table inet test {
+				chain output {
+					type filter hook output priority 0
+					${1:+$1 counter drop}
+				}
+			}
 		EOR
 	done
 }
