@@ -57,15 +57,20 @@ check "nothing is heard" wait_until is fw2 synced 0
 check "the settings for clouds" both sysctl -qp "$EXAMPLES/clouds/60-ct_sync.conf"
 check "replication goes on without multicast" replicates unicast
 drops ''
+on fw1 sh "$EXAMPLES/commands/peers"
+check "commands/peers sets them" [ "$(knob fw1 peers)" = "10.9.0.1 10.9.0.2 10.9.0.3" ]
 for node in $FIREWALLS; do knob "$node" peers ''; done
 check "multicast again" wait_until is fw2 synced 1
 
 note "a bond"
+# Where nobody says max_bonds=0, as systemd does, the module makes a bond0.
+modprobe bonding max_bonds=0
+check "the rules for a bond" both nft -f "$EXAMPLES/bond/input.nft"
 both sysctl -qw net.netfilter.ct_sync.syncdev=
 check "the commands, firewall 1" on fw1 sh -e "$EXAMPLES/commands/bond"
 check "the commands, firewall 2" on fw2 sh -ec "$(sed 's/192\.168\.4\.1/192.168.4.2/' "$EXAMPLES/commands/bond")"
 check "replication goes over the bond" replicates bond
-active() { on fw1 busybox cat /sys/class/net/bond0/bonding/active_slave; }
+active() { on fw1 sed -n 's/^Currently Active Slave: //p' /proc/net/bonding/bond-sync; }
 uses() { [ "$(active)" = "$1" ] || { echo "fw1 uses $(active)"; return 1; }; }
 on client sh -c 'while :; do echo x | nc -N -w 5 '$SERVER' 7 >/dev/null; done' &
 before=$(value fw1 records_sent)
@@ -85,7 +90,7 @@ note "resyncs completed: $resyncs before, $(value fw2 resyncs_completed) after"
 check "each lost frame was made good" eval 'is fw2 gaps_gone 0'
 for node in $FIREWALLS; do ip -n switches link set "$cable.$node" up; done
 both sysctl -qw net.netfilter.ct_sync.syncdev=
-both ip link delete bond0
+both ip link delete bond-sync
 
 note "WireGuard"
 # The keys of the example, and the addresses of fw2.
@@ -102,6 +107,7 @@ tunnel() {
 		ip -n "$1" link set wg0 mtu "$(sed -n 's/^MTU = //p' "$file")" up
 }
 for node in $FIREWALLS; do ip -n $node link set eth2 nomaster; done
+check "the rules for a tunnel" both nft -f "$EXAMPLES/wireguard/input.nft"
 check "a tunnel, firewall 1" tunnel fw1 "$KEYS"
 check "a tunnel, firewall 2" tunnel fw2 "$OTHER"
 check "the settings for it" both sysctl -qp "$EXAMPLES/wireguard/60-ct_sync.conf"

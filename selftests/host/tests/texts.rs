@@ -202,7 +202,11 @@ fn blocks_of_the_readme_are_files() {
 }
 
 /// Examples that no script of selftests runs: what a developer types, and what is typed on a machine of its own.
-const ELSEWHERE: [&str; 2] = ["examples/commands/try", "examples/commands/install"];
+const ELSEWHERE: [&str; 3] = [
+    "examples/commands/try",
+    "examples/commands/machine",
+    "examples/commands/install",
+];
 
 /// A file counts as run when a test names it, or the folder that it is in.
 #[test]
