@@ -20,6 +20,7 @@ CLIENT=$LAN.10 SERVER=$WAN.10 CLIENT6=$LAN6:10 SERVER6=$WAN6:10
 EXAMPLES=$PWD/../examples
 
 # keepalived takes 3.6 × advert_int to miss a MASTER, and a few seconds to come up, in an emulated machine.
+# shellcheck disable=SC2034 # wait_until uses it
 WAIT_SECONDS=30
 
 # pair [EXAMPLE]: makes the networks and the firewalls, with the rules, the settings and the keepalived.conf of examples/.

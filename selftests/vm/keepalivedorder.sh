@@ -47,8 +47,8 @@ settle() { WAIT_SECONDS=10 wait_until agree; }
 
 # rounds: how many rounds end with a wrong state.
 rounds() {
-	local round wrong=0
-	for round in $(seq "$ROUNDS"); do
+	local wrong=0
+	for _ in $(seq "$ROUNDS"); do
 		for _ in $(seq $FLIPS); do
 			echo 1 >"$TEMPORARY/fw1/run/flip"; read -rt 0.35 -u "$nothing"
 			echo 0 >"$TEMPORARY/fw1/run/flip"; read -rt 0.35 -u "$nothing"

@@ -121,16 +121,26 @@ fn unexplained(page: &str) -> Vec<String> {
 
 /// The files that a page includes.
 fn included(page: &str) -> Vec<String> {
-    let lines = page.lines().filter_map(|line| line.trim_start().strip_prefix(".. include:: "));
-    lines.map(|path| path.trim().replacen("../", "", 1)).collect()
+    let lines = page
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix(".. include:: "));
+    lines
+        .map(|path| path.trim().replacen("../", "", 1))
+        .collect()
 }
 
 #[test]
 fn blocks_are_found() {
     assert_eq!(unexplained("Type::\n\n    rm -r /\n"), ["Type::"]);
-    assert_eq!(unexplained(".. output\n\nSays::\n\n    1\n\nThen::\n\n    2\n"), ["Then::"]);
+    assert_eq!(
+        unexplained(".. output\n\nSays::\n\n    1\n\nThen::\n\n    2\n"),
+        ["Then::"]
+    );
     assert_eq!(unexplained(".. code-block:: sh\n\n    rm -r /\n").len(), 1);
-    assert_eq!(included("   .. include:: ../examples/a\n      :literal:\n"), ["examples/a"]);
+    assert_eq!(
+        included("   .. include:: ../examples/a\n      :literal:\n"),
+        ["examples/a"]
+    );
 }
 
 #[test]
@@ -151,7 +161,10 @@ fn blocks_of_the_documentation_are_files() {
 fn body(path: &str) -> String {
     let text = text(path);
     let lines: Vec<&str> = text.lines().collect();
-    let head = lines.iter().take_while(|line| line.is_empty() || line.starts_with('#')).count();
+    let head = lines
+        .iter()
+        .take_while(|line| line.is_empty() || line.starts_with('#'))
+        .count();
     lines[head..].join("\n").trim().to_string()
 }
 
@@ -175,7 +188,9 @@ fn blocks_of_readme(readme: &str) -> Vec<(String, String)> {
             }
         } else {
             within = false;
-            let said = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
+            let said = line
+                .strip_prefix("<!-- ")
+                .and_then(|rest| rest.strip_suffix(" -->"));
             comment = said.unwrap_or("").to_string();
         }
     }
@@ -185,7 +200,10 @@ fn blocks_of_readme(readme: &str) -> Vec<(String, String)> {
 #[test]
 fn blocks_of_the_readme_are_files() {
     let readme = text("README.md");
-    assert!(!readme.contains("```"), "README has indented blocks, not fenced ones");
+    assert!(
+        !readme.contains("```"),
+        "README has indented blocks, not fenced ones"
+    );
     let blocks = blocks_of_readme(&readme);
     assert!(blocks.len() > 3);
     for (comment, block) in blocks {
@@ -196,7 +214,10 @@ fn blocks_of_the_readme_are_files() {
             assert!(body(path).contains(block.trim()), "README and {path}");
             continue;
         }
-        assert!(comment.starts_with("examples/"), "no file is named for this block of README:\n{block}");
+        assert!(
+            comment.starts_with("examples/"),
+            "no file is named for this block of README:\n{block}"
+        );
         assert_eq!(block.trim(), body(&comment), "README and {comment}");
     }
 }
@@ -211,14 +232,20 @@ const ELSEWHERE: [&str; 3] = [
 /// A file counts as run when a test names it, or the folder that it is in.
 #[test]
 fn examples_are_run() {
-    let tests: String = files("selftests/vm").iter().map(|path| text(path)).collect();
+    let tests: String = files("selftests/vm")
+        .iter()
+        .map(|path| text(path))
+        .collect();
     for path in files("examples") {
         if ELSEWHERE.contains(&path.as_str()) {
             continue;
         }
         let (folder, name) = path["examples/".len()..].rsplit_once('/').unwrap();
         let named = tests.contains(&format!("{folder}/{name}"));
-        assert!(named || tests.contains(&format!("{folder}/*")), "no test runs {path}");
+        assert!(
+            named || tests.contains(&format!("{folder}/*")),
+            "no test runs {path}"
+        );
     }
 }
 
@@ -231,7 +258,10 @@ fn every_counter_that_should_be_zero_has_a_row() {
     }
     for name in names {
         let explained = page.contains(&format!("``{name}``"));
-        assert!(explained || HEALTHY.contains(&name), "{name} has no row in troubleshooting.rst");
+        assert!(
+            explained || HEALTHY.contains(&name),
+            "{name} has no row in troubleshooting.rst"
+        );
     }
 }
 
