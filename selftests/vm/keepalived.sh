@@ -46,6 +46,12 @@ check "keepalived is restarted: roles are right" eval 'wait_until elected && ele
 elected >/dev/null
 check "the flows live" lives
 
+# shellcheck disable=SC2046 # a list of words
+kill -HUP $(keepalived_pids $active)
+sleep 3
+check "keepalived is reloaded: nothing changes" roles $active MASTER $standby BACKUP
+check "the flows live" lives
+
 keepalived_stop $active KILL
 check "keepalived is killed: the other takes over" roles $standby MASTER $active STOPPED
 check "the flows live" lives
