@@ -163,7 +163,7 @@ cut_off() {
 	for network in lan wan sync; do cable "$1" $network down; done
 	keepalived_stop "$1" KILL
 }
-# come_back NODE: the node boots again.
+# come_back NODE [NETWORKS]: the node boots again, joined to all networks or to those that are named.
 come_back() {
 	local network
 	knob "$1" syncdev ''
@@ -176,7 +176,7 @@ come_back() {
 	EOB
 	on "$1" conntrack -F 2>/dev/null
 	rm -rf "$TEMPORARY/$1/run"/*
-	for network in lan wan sync; do cable "$1" $network up; done
+	for network in ${2:-lan wan sync}; do cable "$1" "$network" up; done
 	boot "$1" && keepalived_start "$1"
 }
 

@@ -46,11 +46,10 @@ check "the flows live" lives
 cut_off fw1
 check "the power of the preferred one fails: the other takes over" wait_until agrees fw2 MASTER
 check "the flows live" lives
-# What it would take over with: it is told of the table only when it is asked for.
-knob fw2 resync_rate 1
-come_back fw1
-check "it boots again: it waits" eval 'wait_until agrees fw1 BACKUP && sleep 6 && agrees fw1 BACKUP && is fw1 synced 0 && agrees fw2 MASTER'
-knob fw2 resync_rate 20000
+come_back fw1 "lan wan"
+check "it boots again, and has not got the table: it waits" eval '
+	wait_until agrees fw1 BACKUP && sleep 6 && agrees fw1 BACKUP && is fw1 synced 0 && agrees fw2 MASTER'
+cable fw1 sync up
 check "until it has the table: then it takes over" roles fw1 MASTER fw2 BACKUP
 check "the flows live" lives
 
