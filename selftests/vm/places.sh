@@ -140,6 +140,31 @@ check "without it they are not" wait_until is fw2 synced 1
 drops ''
 both sysctl -qw net.netfilter.ct_sync.syncdev=
 
+note "MACsec"
+# macsec NODE OTHER KEY OTHERS-KEY: what wpa_supplicant does, with keys that do not change.
+macsec() {
+	local mac
+	mac=$(ip -n "$2" -o link show dev eth2 | sed -E 's/.*ether ([^ ]+).*/\1/')
+	ip -n "$1" link add link eth2 macsec0 type macsec encrypt on && ip -n "$1" macsec add macsec0 tx sa 0 pn 1 on key 01 "$3" &&
+		ip -n "$1" macsec add macsec0 rx port 1 address "$mac" &&
+		ip -n "$1" macsec add macsec0 rx port 1 address "$mac" sa 0 pn 1 on key 02 "$4" &&
+		ip -n "$1" address add "192.168.5.${1#fw}/24" dev macsec0 && ip -n "$1" link set macsec0 up
+}
+ONE=00112233445566778899aabbccddeeff TWO=ffeeddccbbaa99887766554433221100
+check "firewall 1" macsec fw1 fw2 $ONE $TWO
+check "firewall 2" macsec fw2 fw1 $TWO $ONE
+for node in $FIREWALLS; do
+	on "$node" nft add rule inet filter input iifname macsec0 udp dport 3781 accept
+	knob "$node" peers ''
+	knob "$node" syncdev macsec0
+done
+knob fw2 l2drop 2
+check "replication goes through it, by multicast and with l2drop" wait_until is fw2 synced 1
+knob fw2 l2drop 0
+check "a flow is replicated" replicates 3006
+both sysctl -qw net.netfilter.ct_sync.syncdev=
+both ip link delete macsec0
+
 note "a namespace with a name of its own"
 for node in $FIREWALLS; do knob "$node" peers ''; done
 # `ip netns exec router` of the example; a router of a name that both nodes have is in a folder of its own.
