@@ -47,14 +47,17 @@ settle() { WAIT_SECONDS=10 wait_until agree; }
 
 # rounds: how many rounds end with a wrong state.
 rounds() {
-	local wrong=0
+	local wrong=0 node
 	for _ in $(seq "$ROUNDS"); do
 		for _ in $(seq $FLIPS); do
 			echo 1 >"$TEMPORARY/fw1/run/flip"; read -rt 0.35 -u "$nothing"
 			echo 0 >"$TEMPORARY/fw1/run/flip"; read -rt 0.35 -u "$nothing"
 		done
 		read -rt 2 -u "$nothing"
-		settle >/dev/null || wrong=$((wrong + 1))
+		if ! settle; then
+			wrong=$((wrong + 1))
+			for node in $FIREWALLS; do note "$(tail -n 4 "$TEMPORARY/$node/log")"; done
+		fi
 	done
 	note "$1: $wrong wrong states after $ROUNDS rounds, $(grep -c 'inside) Entering' "$TEMPORARY/fw1/log") changes of fw1"
 	[ $wrong = 0 ]
