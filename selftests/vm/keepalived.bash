@@ -60,8 +60,12 @@ pair() {
 	done
 }
 
-# configure NODE EXAMPLE [SED]: gives the node its keepalived.conf, changed as the example's comments say.
-configure() { sed -E "${3-}" "$2" >"$TEMPORARY/$1/etc/keepalived.conf"; }
+# configure NODE EXAMPLE [SED]: gives the node its keepalived.conf, changed as the example's comments say, and with adverts that fit a slow kernel.
+configure() {
+	local slow=''
+	[ "$SLOWNESS" = 1 ] || slow="s/advert_int .*/advert_int 2/"
+	sed -E "$slow;${3-}" "$2" >"$TEMPORARY/$1/etc/keepalived.conf"
+}
 
 # boot NODE: what a firewall does at boot, before keepalived. In its namespace nothing of an earlier life is left.
 boot() {

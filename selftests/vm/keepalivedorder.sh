@@ -12,6 +12,8 @@
 . ./flows.bash
 . ./keepalived.bash
 
+[ "$SLOWNESS" = 1 ] || skip "a matter of tenths of a second"
+
 ROUNDS=${ROUNDS:-4} FLIPS=6
 
 # Nothing but VRRP on one network matters here.
