@@ -45,7 +45,7 @@ agree() {
 }
 
 # settle: whether both agree in the end; a change may still be under way.
-settle() { WAIT_SECONDS=10 wait_until agree; }
+settle() { wait_until agree; }
 
 # rounds: how many rounds end with a wrong state.
 rounds() {
