@@ -20,18 +20,58 @@ say() { printf '%s\n' "$*" >&2; }
 # Ends with a sentence that says what to do.
 die() { say "${0##*/}: $*"; exit 1; }
 
+# Seconds between two lines in a log that say that a step is still under way.
+TICK_SECONDS=60
+
+# tick TEXT LOG QUIET: tells whoever waits that TEXT is under way, from QUIET seconds on: on a terminal how long, and the last line of
+# LOG, on one line that moves; elsewhere a line now and then. Ends when it is killed, or the script has ended.
+tick() {
+	local text=$1 log=$2 quiet=$3 seconds=0 last nothing
+	exec {nothing}<> <(:)
+	[ "$quiet" != 0 ] || [ -t 2 ] || printf '%s ... ' "$text" >&2
+	while kill -0 $$ 2>/dev/null; do
+		if [ -t 2 ] && [ $seconds -ge "$quiet" ]; then
+			last=$(tail -n 1 "$log" 2>/dev/null | tr -cd '[:print:]') || true
+			last="$text ... $seconds s  $last"
+			printf '\r\e[K%s' "${last:0:$((${COLUMNS:-80} - 1))}" >&2
+		elif [ ! -t 2 ] && [ "$quiet" != 0 ] && [ $seconds = "$quiet" ]; then
+			printf '%s ... ' "$text" >&2
+		elif [ ! -t 2 ] && [ $seconds -gt "$quiet" ] && [ $((seconds % TICK_SECONDS)) = 0 ]; then
+			printf '%s s so far\n%s ... ' "$seconds" "$text" >&2
+		fi
+		read -rt 1 -u "$nothing" || true
+		seconds=$((seconds + 1))
+	done
+}
+
+# under_way QUIET TEXT LOG COMMAND...: runs COMMAND with its output in the cache's LOG, and says meanwhile that TEXT is under way and at
+# the end how many seconds it took; nothing at all when it takes less than QUIET seconds. The status is COMMAND's.
+under_way() {
+	local quiet=$1 text=$2 log=$CACHE/log/$3.log start=$SECONDS status=0 ticker end
+	shift 3
+	: >"$log"
+	tick "$text" "$log" "$quiet" </dev/null >/dev/null &
+	ticker=$!
+	"$@" >"$log" 2>&1 </dev/null || status=$?
+	kill $ticker 2>/dev/null || true
+	wait $ticker 2>/dev/null || true
+	end="$((SECONDS - start)) s"
+	[ $status = 0 ] || end="failed after $end"
+	[ $((SECONDS - start)) -ge "$quiet" ] || [ $status != 0 ] || return 0
+	if [ -t 2 ]; then printf '\r\e[K%s ... %s\n' "$text" "$end" >&2; else say "$end"; fi
+	return $status
+}
+
 # step TEXT LOG COMMAND...: announces TEXT, runs COMMAND with its output in the cache's LOG, and says how many
 # seconds it took. On failure shows the end of the log and ends.
-step() {
-	local text=$1 log=$CACHE/log/$2.log start=$SECONDS
-	shift 2
-	printf '%s ... ' "$text" >&2
-	if ! "$@" >"$log" 2>&1 </dev/null; then
-		say "failed after $((SECONDS - start)) s"
-		tail -n 40 "$log" >&2
-		die "the whole log is $log"
-	fi
-	say "$((SECONDS - start)) s"
+step() { under_way 0 "$@" || failed_step "$2"; }
+
+# quick_step TEXT LOG COMMAND...: the same for what mostly has nothing to do: nothing is said of what takes less than three seconds.
+quick_step() { under_way 3 "$@" || failed_step "$2"; }
+
+failed_step() {
+	tail -n 40 "$CACHE/log/$1.log" >&2
+	die "the whole log is $CACHE/log/$1.log"
 }
 
 # locked NAME COMMAND...: runs COMMAND while no other process holds the cache's lock NAME.
