@@ -4,8 +4,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::wait::Goal;
 use crate::style::ColorChoice;
 
 /// What the man page says of exit statuses.
@@ -56,4 +57,71 @@ pub enum Command {
         #[arg(short, long)]
         brief: bool,
     },
+    /// Show the status again and again, with rates
+    Watch {
+        /// Seconds between two looks
+        #[arg(default_value_t = 1.0)]
+        seconds: f64,
+        /// End after so many looks
+        #[arg(short, long, value_name = "N")]
+        count: Option<u64>,
+    },
+    /// Write a line for each change of role, sync and peers
+    Events {
+        /// Write only what is now
+        #[arg(long)]
+        once: bool,
+    },
+    /// Wait until something is so
+    Wait {
+        /// What to wait for
+        goal: Goal,
+        /// Give up after so many seconds, with exit status 1
+        #[arg(short, long, value_name = "SECONDS")]
+        timeout: Option<f64>,
+    },
+    /// Say whether this node may be rebooted now
+    UpgradeReady,
+    /// Set knobs; if one of the values is refused, none is changed
+    Set {
+        /// What to set: the knobs are those of net.netfilter.ct_sync
+        #[arg(required = true, value_name = "KNOB=VALUE")]
+        settings: Vec<String>,
+    },
+    /// Give this node a role
+    Role {
+        /// The role
+        role: Role,
+    },
+    /// Have the primary send its whole table again
+    Resync,
+    /// Write metrics for Prometheus
+    Metrics {
+        /// Write them into this file, which is replaced at once
+        #[arg(short, long, value_name = "FILE", conflicts_with = "http")]
+        output: Option<PathBuf>,
+        /// Answer one HTTP request on the standard input, for a socket unit with Accept=yes
+        #[arg(long)]
+        http: bool,
+    },
+    /// Follow what keepalived writes to its vrrp_notify_fifo, and set the role
+    Fifo {
+        /// Heed only this sync group
+        #[arg(short, long, value_name = "NAME", conflicts_with = "instance")]
+        group: Option<String>,
+        /// Heed only this instance
+        #[arg(short, long, value_name = "NAME")]
+        instance: Option<String>,
+        /// The FIFO
+        fifo: PathBuf,
+    },
+}
+
+/// A role on the command line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Role {
+    /// It forwards, and the others follow it.
+    Primary,
+    /// It follows the primary.
+    Backup,
 }

@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod error;
 mod faults;
+mod knobs;
 mod procfile;
 mod style;
 mod system;
@@ -15,8 +16,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command};
-use commands::{status, Context};
+use cli::{Cli, Command, Role};
+use commands::{events, fifo, metrics, set, status, wait, watch, Context};
 use error::{Outcome, HEALTHY, UNKNOWN};
 use style::Style;
 use system::System;
@@ -55,5 +56,18 @@ fn run(cli: Cli) -> Outcome {
     };
     match cli.command.unwrap_or(Command::Status { brief: false }) {
         Command::Status { brief } => status::run(&context, brief),
+        Command::Watch { seconds, count } => watch::run(&context, seconds, count),
+        Command::Events { once } => events::run(&context, once),
+        Command::Wait { goal, timeout } => wait::run(&context, goal, timeout),
+        Command::UpgradeReady => wait::upgrade_ready(&context),
+        Command::Set { settings } => set::run(&context, &settings),
+        Command::Role { role } => set::role(&context.system, role == Role::Primary),
+        Command::Resync => set::resync(&context.system),
+        Command::Metrics { output, http } => metrics::run(&context.system, output.as_deref(), http),
+        Command::Fifo {
+            group,
+            instance,
+            fifo,
+        } => fifo::run(&context.system, &fifo, fifo::Heeded::new(group, instance)),
     }
 }

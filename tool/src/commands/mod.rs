@@ -2,7 +2,13 @@
 
 //! The commands, a file for each.
 
+pub mod events;
+pub mod fifo;
+pub mod metrics;
+pub mod set;
 pub mod status;
+pub mod wait;
+pub mod watch;
 
 use serde_json::Value;
 
