@@ -95,6 +95,29 @@ pub enum Command {
     },
     /// Have the primary send its whole table again
     Resync,
+    /// Write the conntrack table, one line of JSON an entry, sorted
+    Dump,
+    /// Prove that the tables of two nodes are equal
+    Diff {
+        /// Another node, or files with what `ctsync dump` wrote; one is compared with this node
+        #[arg(required = true, num_args = 1..=2, value_name = "HOST|FILE")]
+        tables: Vec<String>,
+        /// How to run a command on another node: it gets the name of the node and the command
+        #[arg(short = 'e', long, default_value = "ssh", value_name = "COMMAND")]
+        rsh: String,
+    },
+    /// Decode frames from the wire, or from a file of tcpdump
+    Sniff {
+        /// Read this file of tcpdump -w, - for the standard input
+        #[arg(short, long, value_name = "FILE")]
+        read: Option<PathBuf>,
+        /// The port of the frames: that of the knob, else 3781
+        #[arg(short, long)]
+        port: Option<u16>,
+        /// End after so many frames
+        #[arg(short, long, value_name = "N")]
+        count: Option<u64>,
+    },
     /// Write metrics for Prometheus
     Metrics {
         /// Write them into this file, which is replaced at once

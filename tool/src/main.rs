@@ -2,8 +2,11 @@
 
 //! `ctsync`: shows and steers ct_sync.
 
+mod capture;
 mod cli;
 mod commands;
+mod ctnetlink;
+mod decode;
 mod error;
 mod faults;
 mod knobs;
@@ -17,7 +20,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command, Role};
-use commands::{events, fifo, metrics, set, status, wait, watch, Context};
+use commands::{diff, dump, events, fifo, metrics, set, sniff, status, wait, watch, Context};
 use error::{Outcome, HEALTHY, UNKNOWN};
 use style::Style;
 use system::System;
@@ -63,6 +66,12 @@ fn run(cli: Cli) -> Outcome {
         Command::Set { settings } => set::run(&context, &settings),
         Command::Role { role } => set::role(&context.system, role == Role::Primary),
         Command::Resync => set::resync(&context.system),
+        Command::Dump => dump::run(&context),
+        Command::Diff { tables, rsh } => diff::run(&context, &tables, &rsh),
+        Command::Sniff { read, port, count } => {
+            let file = read.as_deref();
+            sniff::run(&context, &sniff::Options { file, port, count })
+        }
         Command::Metrics { output, http } => metrics::run(&context.system, output.as_deref(), http),
         Command::Fifo {
             group,

@@ -13,3 +13,4 @@ pub mod buffer;
 pub mod proto;
 #[path = "../../rust/stats.rs"]
 pub mod stats;
+pub mod wire;

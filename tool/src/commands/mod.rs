@@ -2,10 +2,13 @@
 
 //! The commands, a file for each.
 
+pub mod diff;
+pub mod dump;
 pub mod events;
 pub mod fifo;
 pub mod metrics;
 pub mod set;
+pub mod sniff;
 pub mod status;
 pub mod wait;
 pub mod watch;

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The conntrack table, asked by ctnetlink: another path than the module's own.
+//!
+//! Of each entry it gives what ct_sync replicates, in a form that is the same on every node:
+//! no timeouts, no counters, no ids.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::OwnedFd;
+
+use rustix::net::{netlink, recv, send, socket, AddressFamily, RecvFlags, SendFlags, SocketType};
+use serde_json::{json, Map, Value};
+
+use crate::error::Error;
+
+/// Bytes of a message's header, and of nfnetlink's behind it.
+const HEADERS: usize = 16 + 4;
+/// `NLMSG_ERROR`, `NLMSG_DONE`.
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+/// `NLM_F_REQUEST | NLM_F_DUMP`.
+const FLAGS: u16 = 0x301;
+/// `NLM_F_DUMP_INTR`: the table was resized meanwhile.
+const INTERRUPTED: u16 = 0x10;
+/// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET`.
+const CT_GET: u16 = (1 << 8) | 1;
+/// The bits of an attribute's type that are no part of it.
+const NESTED: u16 = 0xc000;
+/// Most bytes that the kernel gives at once.
+const BUFFER: usize = 1 << 16;
+/// The status bits that mean the same on every node, as in `Entry::STATUS_MASK`.
+const STATUS: [(u32, &str); 5] = [
+    (1 << 1, "seen_reply"),
+    (1 << 2, "assured"),
+    (1 << 4, "src_nat"),
+    (1 << 5, "dst_nat"),
+    (1 << 10, "fixed_timeout"),
+];
+
+/// The attributes of a message.
+struct Attributes<'a>(&'a [u8]);
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (u16, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let length = usize::from(u16_of(self.0.get(..2)?, u16::from_ne_bytes)?);
+        let kind = u16_of(self.0.get(2..4)?, u16::from_ne_bytes)? & !NESTED;
+        let value = self.0.get(4..length)?;
+        self.0 = self.0.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, value))
+    }
+}
+
+/// Two bytes as a number.
+fn u16_of(bytes: &[u8], order: fn([u8; 2]) -> u16) -> Option<u16> {
+    Some(order(bytes.try_into().ok()?))
+}
+
+/// Four bytes as a number.
+fn u32_of(bytes: &[u8], order: fn([u8; 4]) -> u32) -> Option<u32> {
+    Some(order(bytes.try_into().ok()?))
+}
+
+/// The attribute `kind` of those in `bytes`.
+fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
+    Attributes(bytes)
+        .find(|(found, _)| *found == kind)
+        .map(|(_, value)| value)
+}
+
+/// Text up to its zero byte.
+fn text(bytes: &[u8]) -> String {
+    let end = bytes
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(bytes.len());
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
+}
+
+/// An entry of the table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flow {
+    /// Everything of it, for people and programs.
+    pub fields: Map<String, Value>,
+    /// Where it comes from and where its replies come from.
+    ends: [Option<IpAddr>; 2],
+}
+
+impl Flow {
+    /// Takes the attributes of an entry apart.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (original, reply) = (find(bytes, 1)?, find(bytes, 2)?);
+        let mut fields = Map::new();
+        let mut put = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                fields.insert(name.to_owned(), value);
+            }
+        };
+        put("orig", Some(tuple(original)?));
+        put("reply", Some(tuple(reply)?));
+        put(
+            "zone",
+            find(bytes, 18)
+                .and_then(|zone| u16_of(zone, u16::from_be_bytes))
+                .map(Value::from),
+        );
+        put(
+            "status",
+            find(bytes, 3)
+                .and_then(|bits| u32_of(bits, u32::from_be_bytes))
+                .map(status),
+        );
+        put(
+            "mark",
+            find(bytes, 8)
+                .and_then(|mark| u32_of(mark, u32::from_be_bytes))
+                .map(Value::from),
+        );
+        put(
+            "helper",
+            find(bytes, 5)
+                .and_then(|help| find(help, 1))
+                .map(|name| json!(text(name))),
+        );
+        put("master", find(bytes, 14).and_then(tuple));
+        put(
+            "secctx",
+            find(bytes, 19)
+                .and_then(|context| find(context, 1))
+                .map(|name| json!(text(name))),
+        );
+        put(
+            "labels",
+            find(bytes, 22)
+                .filter(|bits| bits.iter().any(|&byte| byte != 0))
+                .map(hexadecimal),
+        );
+        put("protoinfo", find(bytes, 4).and_then(protoinfo));
+        for (name, kind) in [("seqadj_orig", 15), ("seqadj_reply", 16), ("synproxy", 24)] {
+            put(name, find(bytes, kind).and_then(numbers));
+        }
+        let ends = [address(original, 0), address(reply, 0)];
+        Some(Self { fields, ends })
+    }
+
+    /// Whether one of its ends is among `addresses`, or is a group: such flows are each node's own.
+    pub fn is_local(&self, addresses: &HashSet<IpAddr>) -> bool {
+        let own = |end: &IpAddr| {
+            end.is_loopback() || end.is_multicast() || is_link_local(end) || addresses.contains(end)
+        };
+        self.ends.iter().flatten().any(own)
+    }
+}
+
+/// Whether an address is meant for one link only.
+fn is_link_local(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_broadcast(),
+        IpAddr::V6(address) => address.segments()[0] & 0xffc0 == 0xfe80,
+    }
+}
+
+/// The source (0) or destination (1) of a tuple.
+fn address(tuple: &[u8], which: u16) -> Option<IpAddr> {
+    let ip = find(tuple, 1)?;
+    if let Some(bytes) = find(ip, 1 + which) {
+        return Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?).into());
+    }
+    Some(Ipv6Addr::from(<[u8; 16]>::try_from(find(ip, 3 + which)?).ok()?).into())
+}
+
+/// A tuple: addresses, protocol, and what the protocol has for ports.
+fn tuple(bytes: &[u8]) -> Option<Value> {
+    let mut all = Map::new();
+    all.insert("src".to_owned(), json!(address(bytes, 0)?.to_string()));
+    all.insert("dst".to_owned(), json!(address(bytes, 1)?.to_string()));
+    let proto = find(bytes, 2)?;
+    let names = [
+        "", "proto", "sport", "dport", "id", "type", "code", "id", "type", "code",
+    ];
+    for (kind, value) in Attributes(proto) {
+        let number = match value {
+            [byte] => u32::from(*byte),
+            _ => u32::from(u16_of(value, u16::from_be_bytes)?),
+        };
+        if let Some(name) = names.get(usize::from(kind)) {
+            all.insert((*name).to_owned(), json!(number));
+        }
+    }
+    if let Some(zone) = find(bytes, 3).and_then(|zone| u16_of(zone, u16::from_be_bytes)) {
+        all.insert("zone".to_owned(), json!(zone));
+    }
+    Some(Value::Object(all))
+}
+
+/// The names of the status bits that are replicated.
+fn status(bits: u32) -> Value {
+    let set = STATUS.iter().filter(|(bit, _)| bits & bit != 0);
+    set.map(|(_, name)| json!(name)).collect()
+}
+
+/// What the tracker of TCP or SCTP knows. The flags of TCP differ by nature: copies are liberal.
+fn protoinfo(bytes: &[u8]) -> Option<Value> {
+    let mut all = Map::new();
+    let tcp = [(1, "state"), (2, "scale_orig"), (3, "scale_reply")];
+    for (kind, name) in tcp {
+        if let Some([value]) = find(bytes, 1).and_then(|tcp| find(tcp, kind)) {
+            all.insert(name.to_owned(), json!(value));
+        }
+    }
+    if let Some([state]) = find(bytes, 3).and_then(|sctp| find(sctp, 1)) {
+        all.insert("state".to_owned(), json!(state));
+    }
+    for (kind, name) in [(2, "vtag_orig"), (3, "vtag_reply")] {
+        if let Some(tag) = find(bytes, 3).and_then(|sctp| find(sctp, kind)) {
+            all.insert(name.to_owned(), json!(u32_of(tag, u32::from_be_bytes)?));
+        }
+    }
+    (!all.is_empty()).then_some(Value::Object(all))
+}
+
+/// Nested numbers of four bytes, in the order of their types; `None` if all are 0.
+fn numbers(bytes: &[u8]) -> Option<Value> {
+    let values: Vec<_> = Attributes(bytes)
+        .filter_map(|(_, value)| u32_of(value, u32::from_be_bytes))
+        .collect();
+    values
+        .iter()
+        .any(|&value| value != 0)
+        .then(|| json!(values))
+}
+
+/// Bytes as hexadecimal digits.
+fn hexadecimal(bytes: &[u8]) -> Value {
+    let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    json!(digits.concat())
+}
+
+/// Why a table could not be read.
+fn failed(error: rustix::io::Errno) -> Error {
+    Error::new(match error {
+        rustix::io::Errno::PERM => {
+            "only root can read the conntrack table: run this with sudo".to_owned()
+        }
+        rustix::io::Errno::PROTONOSUPPORT => {
+            "this kernel has no ctnetlink: modprobe nf_conntrack_netlink".to_owned()
+        }
+        _ => format!("the conntrack table cannot be read: {error}"),
+    })
+}
+
+/// The request for the whole table.
+fn request() -> Vec<u8> {
+    let length = u32::try_from(HEADERS).unwrap_or(0);
+    let mut bytes = length.to_ne_bytes().to_vec();
+    bytes.extend(CT_GET.to_ne_bytes());
+    bytes.extend(FLAGS.to_ne_bytes());
+    bytes.extend([0; 8]);
+    bytes.extend([0; 4]);
+    bytes
+}
+
+/// Reads the whole table.
+pub fn table() -> Result<Vec<Flow>, Error> {
+    let socket = socket(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        Some(netlink::NETFILTER),
+    )
+    .map_err(failed)?;
+    send(&socket, &request(), SendFlags::empty()).map_err(failed)?;
+    let mut flows = Vec::new();
+    let mut buffer = vec![0; BUFFER];
+    while receive(&socket, &mut buffer, &mut flows)? {}
+    Ok(flows)
+}
+
+/// Reads what the kernel has ready; returns whether more is to come.
+fn receive(socket: &OwnedFd, buffer: &mut [u8], flows: &mut Vec<Flow>) -> Result<bool, Error> {
+    let length = recv(socket, buffer, RecvFlags::empty()).map_err(failed)?;
+    messages(buffer.get(..length).unwrap_or_default(), flows)
+}
+
+/// Takes messages apart; returns whether more is to come.
+fn messages(mut rest: &[u8], flows: &mut Vec<Flow>) -> Result<bool, Error> {
+    let cut = || Error::new("the kernel's answer about the conntrack table was cut short");
+    while !rest.is_empty() {
+        let length = rest
+            .get(..4)
+            .and_then(|bytes| u32_of(bytes, u32::from_ne_bytes))
+            .ok_or_else(cut)?;
+        let length = usize::try_from(length).map_err(|_| cut())?;
+        let kind = rest
+            .get(4..6)
+            .and_then(|bytes| u16_of(bytes, u16::from_ne_bytes))
+            .ok_or_else(cut)?;
+        let flags = rest
+            .get(6..8)
+            .and_then(|bytes| u16_of(bytes, u16::from_ne_bytes))
+            .ok_or_else(cut)?;
+        if flags & INTERRUPTED != 0 {
+            return Err(Error::new(
+                "the conntrack table was resized while it was read: try again",
+            ));
+        }
+        let message = rest.get(16..length).ok_or_else(cut)?;
+        match kind {
+            NLMSG_DONE => return Ok(false),
+            NLMSG_ERROR => {
+                let code = message
+                    .get(..4)
+                    .and_then(|bytes| u32_of(bytes, u32::from_ne_bytes))
+                    .ok_or_else(cut)?;
+                return Err(failed(rustix::io::Errno::from_raw_os_error(number(
+                    code.wrapping_neg(),
+                ))));
+            }
+            _ => flows.extend(message.get(4..).and_then(Flow::parse)),
+        }
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(true)
+}
+
+/// The number of an error, which is small and not negative.
+fn number(code: u32) -> i32 {
+    i32::try_from(code).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// An attribute.
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(4 + value.len()).unwrap();
+        let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+        bytes.extend(value);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    /// A tuple of UDP.
+    fn udp(src: [u8; 4], dst: [u8; 4], sport: u16, dport: u16) -> Vec<u8> {
+        let ip = [attribute(1, &src), attribute(2, &dst)].concat();
+        let proto = [
+            attribute(1, &[17]),
+            attribute(2, &sport.to_be_bytes()),
+            attribute(3, &dport.to_be_bytes()),
+        ]
+        .concat();
+        [attribute(0x8001, &ip), attribute(0x8002, &proto)].concat()
+    }
+
+    /// An entry with a mark.
+    pub fn entry(sport: u16, mark: u32) -> Vec<u8> {
+        let (client, server) = ([10, 1, 0, 10], [192, 0, 2, 10]);
+        [
+            attribute(0x8001, &udp(client, server, sport, 53)),
+            attribute(0x8002, &udp(server, client, 53, sport)),
+            attribute(3, &0x18eu32.to_be_bytes()),
+            attribute(8, &mark.to_be_bytes()),
+        ]
+        .concat()
+    }
+
+    /// A message.
+    fn message(kind: u16, body: &[u8]) -> Vec<u8> {
+        let mut bytes = u32::try_from(16 + body.len())
+            .unwrap()
+            .to_ne_bytes()
+            .to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend([0; 10]);
+        bytes.extend(body);
+        bytes
+    }
+
+    #[test]
+    fn an_entry_is_taken_apart() {
+        let flow = Flow::parse(&entry(4000, 7)).unwrap();
+        assert_eq!(
+            Value::Object(flow.fields.clone()),
+            json!({
+                "orig": {"src": "10.1.0.10", "dst": "192.0.2.10", "proto": 17, "sport": 4000, "dport": 53},
+                "reply": {"src": "192.0.2.10", "dst": "10.1.0.10", "proto": 17, "sport": 53, "dport": 4000},
+                "status": ["seen_reply", "assured"],
+                "mark": 7,
+            })
+        );
+        let own = |address: &str| flow.is_local(&[address.parse().unwrap()].into());
+        assert!(own("10.1.0.10") && own("192.0.2.10") && !own("10.1.0.1"));
+    }
+
+    #[test]
+    fn messages_end_where_they_say() {
+        let mut flows = Vec::new();
+        let body = [[2, 0, 0, 0].as_slice(), &entry(1, 0)].concat();
+        let two = [message(0x100, &body), message(0x100, &body)].concat();
+        assert_eq!(messages(&two, &mut flows), Ok(true));
+        assert_eq!(flows.len(), 2);
+        assert_eq!(
+            messages(&message(NLMSG_DONE, &[0; 4]), &mut flows),
+            Ok(false)
+        );
+        let refused = messages(&message(NLMSG_ERROR, &(-1i32).to_ne_bytes()), &mut flows);
+        assert!(refused.unwrap_err().message.contains("root"));
+        for length in 1..two.len() / 2 {
+            assert!(messages(&two[..length], &mut flows).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_no_entry() {
+        for bytes in [&[][..], &[0; 16], &[255; 32], &[4, 0, 1, 128]] {
+            assert_eq!(Flow::parse(bytes), None);
+        }
+    }
+}
