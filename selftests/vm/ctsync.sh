@@ -43,6 +43,7 @@ check "a namespace that is not there is an error" status 3 ctsync nowhere
 check "so is a command that is not there" status 3 ctsync fw1 explode
 
 modprobe ct_sync
+check "check says that no interface is set" says '^fault: syncdev: no interface is set' status 2 ctsync fw1 check
 check "without syncdev the status is 2" status 2 ctsync fw1
 check "... and resync is refused" status 2 ctsync fw1 resync
 
@@ -53,6 +54,14 @@ check "role makes a primary" ctsync fw1 role primary
 check "... as the module says" is fw1 role primary
 check "wait ends when the backup is in sync" ctsync fw2 wait synced --timeout 20
 check "wait ends when the primary knows" ctsync fw1 wait healthy --timeout 20
+check "check finds nothing" status 0 ctsync fw1 check
+on fw2 sh -c "$(settings netfilter/nf_conntrack_events=0)"
+check "check finds that events are off" says '^fault: conntrack: nf_conntrack_events is 0' status 2 ctsync fw2 check
+on fw2 sh -c "$(settings netfilter/nf_conntrack_events=1)"
+on fw2 nft add table inet closed
+on fw2 nft add chain inet closed input '{ type filter hook input priority 5; policy drop; }'
+check "check names a chain that drops" says '^warning: ruleset: inet closed input drops' ctsync fw2 check
+on fw2 nft delete table inet closed
 check "the primary is healthy" says '^primary, in sync with 10.9.0.2' status 0 ctsync fw1
 check "the backup is healthy" says '^backup, in sync with 10.9.0.1' status 0 ctsync fw2
 check "one line is enough" says '^backup, in sync' ctsync fw2 status --brief
@@ -76,7 +85,7 @@ check "metrics are answers to HTTP" says '^HTTP/1.1 200 OK' request fw1
 
 # What keepalived writes moves the state.
 mkfifo "$TEMPORARY/fifo"
-ctsync fw1 fifo --group firewall "$TEMPORARY/fifo" 2>/dev/null &
+"$CTSYNC" -n fw1 fifo --group firewall "$TEMPORARY/fifo" 2>/dev/null &
 follower=$!
 exec {fifo}<>"$TEMPORARY/fifo"
 echo 'GROUP "other" BACKUP 100' >&"$fifo"
@@ -87,16 +96,39 @@ echo 'GROUP "firewall" MASTER 100' >&"$fifo"
 check "keepalived's MASTER makes a primary" wait_until is fw1 role primary
 echo 'GROUP "firewall" STOP 100' >&"$fifo"
 kill "$follower"
-check "... and it ends well" wait "$follower"
+wait "$follower"
+ended=$?
+check "SIGTERM ends it well" [ $ended = 0 ]
 check "what was written before SIGTERM is obeyed" is fw1 role backup
 exec {fifo}>&-
 ctsync fw1 role primary
 check "the pair is in sync again" ctsync fw2 wait synced --timeout 20
 
+# The tables.
+for port in $(seq 20); do
+	on fw1 conntrack -I -p udp -s $CLIENT -d $SERVER --sport "$((2000 + port))" --dport 53 -t 100 -m 5 >/dev/null 2>&1
+done
+check "the backup has the flows" wait_until has fw2 'sport=2020 .*mark=5'
+dumps() { ctsync fw1 dump >"$TEMPORARY/fw1" && ctsync fw2 dump >"$TEMPORARY/fw2"; }
+compared() { dumps && ctsync fw1 diff "$TEMPORARY/fw1" "$TEMPORARY/fw2"; }
+check "dump writes a line for each" says '^20$' sh -c "$CTSYNC -n fw1 dump | grep -c '\"sport\":20'"
+check "diff says that the tables are equal" says '^equal: ' compared
+# Stands in for ssh.
+printf '%s\n' '#!/bin/sh' 'node=$1; shift 2' "exec $CTSYNC -n \"\$node\" \"\$@\"" >"$TEMPORARY/rsh"
+chmod +x "$TEMPORARY/rsh"
+check "... also when it asks the other node" says '^equal: ' ctsync fw1 diff fw2 --rsh "$TEMPORARY/rsh"
+on fw2 conntrack -U -p udp -s $CLIENT -d $SERVER --sport 2007 --dport 53 -m 6 >/dev/null 2>&1
+check "diff finds one changed mark" says '2007.*: mark: 5 / 6$' status 1 compared
+check "diff needs dumps" status 3 ctsync fw1 diff /proc/net/ct_sync /proc/net/ct_sync
+
+check "sniff shows heartbeats" says 'kind=heartbeat .*role=backup' ctsync fw1 sniff --count 8
+
 # The cable.
 ip -n fw2 link set sync down
 check "the primary is degraded when the cable is cut" wait_until status 1 ctsync fw1
 check "... and says why" says 'DEGRADED: no backup is in sync' ctsync fw1
+check "... check says it too" says '^fault: replication: 10.9.0.2 was last heard' status 2 ctsync fw1 check
+check "check sees that the link is down" says '^fault: syncdev: sync is down' ctsync fw2 check
 check "... it is not to be rebooted" status 1 ctsync fw1 upgrade-ready
 check "the backup is not healthy" wait_until says 'DEGRADED|DOWN' ctsync fw2
 

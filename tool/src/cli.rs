@@ -95,6 +95,8 @@ pub enum Command {
     },
     /// Have the primary send its whole table again
     Resync,
+    /// Look for mistakes, and say what to do: exit status 1 for warnings, 2 for faults
+    Check,
     /// Write the conntrack table, one line of JSON an entry, sorted
     Dump,
     /// Prove that the tables of two nodes are equal

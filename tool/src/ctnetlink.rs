@@ -29,13 +29,13 @@ const CT_GET: u16 = (1 << 8) | 1;
 const NESTED: u16 = 0xc000;
 /// Most bytes that the kernel gives at once.
 const BUFFER: usize = 1 << 16;
-/// The status bits that mean the same on every node, as in `Entry::STATUS_MASK`.
-const STATUS: [(u32, &str); 5] = [
+/// The status bits that are the same on every node: `Entry::STATUS_MASK`, without the fixed timeout
+/// that every copy has so that it does not expire.
+const STATUS: [(u32, &str); 4] = [
     (1 << 1, "seen_reply"),
     (1 << 2, "assured"),
     (1 << 4, "src_nat"),
     (1 << 5, "dst_nat"),
-    (1 << 10, "fixed_timeout"),
 ];
 
 /// The attributes of a message.

@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod ctnetlink;
 mod decode;
+mod doctor;
 mod error;
 mod faults;
 mod knobs;
@@ -20,7 +21,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command, Role};
-use commands::{diff, dump, events, fifo, metrics, set, sniff, status, wait, watch, Context};
+use commands::{
+    check, diff, dump, events, fifo, metrics, set, sniff, status, wait, watch, Context,
+};
 use error::{Outcome, HEALTHY, UNKNOWN};
 use style::Style;
 use system::System;
@@ -66,6 +69,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Set { settings } => set::run(&context, &settings),
         Command::Role { role } => set::role(&context.system, role == Role::Primary),
         Command::Resync => set::resync(&context.system),
+        Command::Check => check::run(&context),
         Command::Dump => dump::run(&context),
         Command::Diff { tables, rsh } => diff::run(&context, &tables, &rsh),
         Command::Sniff { read, port, count } => {

@@ -2,6 +2,7 @@
 
 //! The commands, a file for each.
 
+pub mod check;
 pub mod diff;
 pub mod dump;
 pub mod events;
