@@ -108,6 +108,27 @@ pub enum Command {
         #[arg(short = 'e', long, default_value = "ssh", value_name = "COMMAND")]
         rsh: String,
     },
+    /// Say what a conntrackd.conf becomes: exit status 1 if something is lost; nothing is written
+    Import {
+        /// The file
+        #[arg(value_name = "CONNTRACKD.CONF")]
+        file: PathBuf,
+    },
+    /// Write what a bug report needs
+    Report {
+        /// Write it into this file
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Replace addresses by made-up names
+        #[arg(long)]
+        redact: bool,
+    },
+    /// Write the man pages and the completions into a folder
+    #[command(hide = true)]
+    Documents {
+        /// The folder
+        folder: PathBuf,
+    },
     /// Decode frames from the wire, or from a file of tcpdump
     Sniff {
         /// Read this file of tcpdump -w, - for the standard input

@@ -5,6 +5,7 @@
 mod capture;
 mod cli;
 mod commands;
+mod conntrackd;
 mod ctnetlink;
 mod decode;
 mod doctor;
@@ -22,7 +23,8 @@ use clap::Parser;
 
 use cli::{Cli, Command, Role};
 use commands::{
-    check, diff, dump, events, fifo, metrics, set, sniff, status, wait, watch, Context,
+    check, diff, documents, dump, events, fifo, import, metrics, report, set, sniff, status, wait,
+    watch, Context,
 };
 use error::{Outcome, HEALTHY, UNKNOWN};
 use style::Style;
@@ -72,6 +74,9 @@ fn run(cli: Cli) -> Outcome {
         Command::Check => check::run(&context),
         Command::Dump => dump::run(&context),
         Command::Diff { tables, rsh } => diff::run(&context, &tables, &rsh),
+        Command::Import { file } => import::run(&context, &file),
+        Command::Report { output, redact } => report::run(context, output.as_deref(), redact),
+        Command::Documents { folder } => documents::run(&folder),
         Command::Sniff { read, port, count } => {
             let file = read.as_deref();
             sniff::run(&context, &sniff::Options { file, port, count })

@@ -4,10 +4,13 @@
 
 pub mod check;
 pub mod diff;
+pub mod documents;
 pub mod dump;
 pub mod events;
 pub mod fifo;
+pub mod import;
 pub mod metrics;
+pub mod report;
 pub mod set;
 pub mod sniff;
 pub mod status;
