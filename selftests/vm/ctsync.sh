@@ -62,6 +62,8 @@ on fw2 nft add table inet closed
 on fw2 nft add chain inet closed input '{ type filter hook input priority 5; policy drop; }'
 check "check names a chain that drops" says '^warning: ruleset: inet closed input drops' ctsync fw2 check
 on fw2 nft delete table inet closed
+# Frames were lost meanwhile.
+check "the pair is in sync again after that" ctsync fw1 wait healthy --timeout 20
 check "the primary is healthy" says '^primary, in sync with 10.9.0.2' status 0 ctsync fw1
 check "the backup is healthy" says '^backup, in sync with 10.9.0.1' status 0 ctsync fw2
 check "one line is enough" says '^backup, in sync' ctsync fw2 status --brief
@@ -102,7 +104,7 @@ check "SIGTERM ends it well" [ $ended = 0 ]
 check "what was written before SIGTERM is obeyed" is fw1 role backup
 exec {fifo}>&-
 ctsync fw1 role primary
-check "the pair is in sync again" ctsync fw2 wait synced --timeout 20
+check "the pair is in sync again with keepalived's last word" ctsync fw2 wait synced --timeout 20
 
 # The tables.
 for port in $(seq 20); do
@@ -122,6 +124,9 @@ check "diff finds one changed mark" says '2007.*: mark: 5 / 6$' status 1 compare
 check "diff needs dumps" status 3 ctsync fw1 diff /proc/net/ct_sync /proc/net/ct_sync
 
 check "sniff shows heartbeats" says 'kind=heartbeat .*role=backup' ctsync fw1 sniff --count 8
+
+check "report has the knobs and no addresses" says '^heartbeat_ms = 200' ctsync fw1 report --redact
+check "... really none" sh -c "! grep -q 10.9.0.2 $TEMPORARY/said"
 
 # The cable.
 ip -n fw2 link set sync down

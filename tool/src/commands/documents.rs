@@ -12,22 +12,25 @@ use clap_mangen::Man;
 use crate::cli::Cli;
 use crate::error::{Error, Outcome, HEALTHY};
 
-/// Runs the command: writes all of them into a folder.
+/// Runs the command: writes the pages into `man` and the completions into `completions` of a folder.
 pub fn run(folder: &Path) -> Outcome {
     let failed = |error: std::io::Error| Error::new(format!("{}: {error}", folder.display()));
-    create_dir_all(folder).map_err(failed)?;
+    let (pages, completions) = (folder.join("man"), folder.join("completions"));
+    create_dir_all(&pages)
+        .and_then(|()| create_dir_all(&completions))
+        .map_err(failed)?;
     let mut command = Cli::command();
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        generate_to(shell, &mut command, "ctsync", folder).map_err(failed)?;
+        generate_to(shell, &mut command, "ctsync", &completions).map_err(failed)?;
     }
     command.build();
-    page(&command, "ctsync", folder).map_err(failed)?;
+    page(&command, "ctsync", &pages).map_err(failed)?;
     for subcommand in command
         .get_subcommands()
         .filter(|one| !one.is_hide_set() && one.get_name() != "help")
     {
         let name = format!("ctsync-{}", subcommand.get_name());
-        page(subcommand, &name, folder).map_err(failed)?;
+        page(subcommand, &name, &pages).map_err(failed)?;
     }
     Ok(HEALTHY)
 }
@@ -56,12 +59,15 @@ mod tests {
     fn every_command_has_a_page() {
         let folder = std::env::temp_dir().join(format!("ctsync-documents-{}", std::process::id()));
         run(&folder).unwrap();
-        let page = std::fs::read_to_string(folder.join("ctsync.8")).unwrap();
+        let page = std::fs::read_to_string(folder.join("man/ctsync.8")).unwrap();
         assert!(
             page.contains("Exit status") && page.contains("upgrade\\-ready"),
             "{page}"
         );
-        assert!(folder.join("ctsync-set.8").exists() && folder.join("ctsync.bash").exists());
+        assert!(
+            folder.join("man/ctsync-set.8").exists()
+                && folder.join("completions/ctsync.bash").exists()
+        );
         std::fs::remove_dir_all(folder).unwrap();
     }
 }
