@@ -10,7 +10,8 @@ use crate::commands::wait::Goal;
 use crate::style::ColorChoice;
 
 /// What the man page says of exit statuses.
-const AFTER: &str = "Exit status: 0 healthy, or yes; 1 degraded, or no; 2 replication does not run, or a fault was \
+const AFTER: &str = "Exit status: 0 healthy, or yes; 1 degraded, or no; 2 replication does not \
+    run, or a fault was \
 found; 3 the program could not do what it was asked to, and one sentence on the standard error says why.";
 
 /// Shows and steers ct_sync, which replicates conntrack tables between firewalls

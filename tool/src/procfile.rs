@@ -56,7 +56,8 @@ impl Snapshot {
         match snapshot.text("role") {
             Some("primary" | "backup") => Ok(snapshot),
             _ => Err(Error::new(
-                "/proc/net/ct_sync does not say which role this node has: it is not a file of ct_sync, or was cut short",
+                "/proc/net/ct_sync does not say which role this node has: it is not a file of \
+                    ct_sync, or was cut short",
             )),
         }
     }

@@ -90,13 +90,19 @@ impl System {
     /// The sentence about a file of the module that cannot be used.
     fn unreadable(&self, path: &str, error: &io::Error) -> Error {
         match error.kind() {
-            ErrorKind::NotFound if !self.is_loaded() => {
-                Error::new("the module ct_sync is not loaded: modprobe ct_sync syncdev=INTERFACE").with_status(DOWN)
-            }
+            ErrorKind::NotFound if !self.is_loaded() => Error::new(
+                "the module ct_sync is not loaded: modprobe ct_sync \
+                    syncdev=INTERFACE",
+            )
+            .with_status(DOWN),
             ErrorKind::NotFound => Error::new(format!(
-                "there is no {path}: the module that is loaded is older than this program, or another one"
+                "there is no {path}: the module that is loaded is older than this program, or \
+                    another one"
             )),
-            ErrorKind::PermissionDenied => Error::new(format!("{path} is for root: run this with sudo")),
+            ErrorKind::PermissionDenied => Error::new(format!(
+                "{path} is for root: run this with \
+                sudo"
+            )),
             _ => Error::new(format!("{path}: {error}")),
         }
     }

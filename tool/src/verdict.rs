@@ -65,7 +65,8 @@ pub fn is_silent(peer: &Peer, heartbeat_ms: u64) -> bool {
 /// Judges what the module tells.
 pub fn judge(snapshot: &Snapshot, heartbeat_ms: u64) -> Verdict {
     if !snapshot.is_running() {
-        let reason = "replication does not run: syncdev is not set, or that interface is not there or not up";
+        let reason = "replication does not run: syncdev is not set, or that interface is not \
+            there or not up";
         return Verdict {
             health: Health::Down,
             reasons: vec![reason.to_owned()],

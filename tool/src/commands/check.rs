@@ -53,9 +53,11 @@ fn replication(context: &Context, findings: &mut Findings) {
             .knob("peers")
             .is_none_or(|peers| peers.is_empty());
         findings.fault("peers", match multicast {
-            true => "no node was ever heard: is ct_sync running there, are cluster_id, group and port equal, and does the switch \
+            true => "no node was ever heard: is ct_sync running there, are cluster_id, group and \
+                port equal, and does the switch \
                      carry the group (IGMP snooping without a querier stops it)? Where there is no multicast, set peers",
-            false => "no node was ever heard: is ct_sync running there, and are cluster_id, peers and port right on both?",
+            false => "no node was ever heard: is ct_sync running there, and are cluster_id, peers \
+                and port right on both?",
         });
     }
     let limits = snapshot

@@ -212,7 +212,8 @@ fn to_json(found: &Differences, count: usize) -> Value {
 fn text(found: &Differences, count: usize) -> String {
     if found.is_empty() {
         return format!(
-            "equal: {count} entries; windows, timeouts and what helpers remember are not shown by the kernel and not compared\n"
+            "equal: {count} entries; windows, timeouts and what helpers remember are not shown by \
+                the kernel and not compared\n"
         );
     }
     let mut text = format!("{} entries differ\n", found.len());

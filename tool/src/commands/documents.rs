@@ -12,7 +12,8 @@ use clap_mangen::Man;
 use crate::cli::Cli;
 use crate::error::{Error, Outcome, HEALTHY};
 
-/// Runs the command: writes the pages into `man` and the completions into `completions` of a folder.
+/// Runs the command: writes the pages into `man` and the completions into `completions` of a
+/// folder.
 pub fn run(folder: &Path) -> Outcome {
     let failed = |error: std::io::Error| Error::new(format!("{}: {error}", folder.display()));
     let (pages, completions) = (folder.join("man"), folder.join("completions"));

@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn local_addresses_are_found() {
-        let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.9.0.0\n        /24 link UNICAST\n     |-- 10.9.0.1\n        \
+        let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.9.0.0\n        /24 link \
+            UNICAST\n     |-- 10.9.0.1\n        \
                     /32 host LOCAL\n     |-- 10.9.0.255\n        /32 link BROADCAST\n";
         assert_eq!(
             local_v4(trie).collect::<Vec<_>>(),

@@ -265,7 +265,8 @@ fn answer(input: &mut dyn BufRead, output: &mut dyn Write, text: &str) -> io::Re
     let length = body.len();
     write!(
         output,
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: \
+            {length}\r\nConnection: close\r\n\r\n{body}"
     )?;
     output.flush()
 }

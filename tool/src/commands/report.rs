@@ -143,7 +143,10 @@ mod tests {
     #[test]
     fn addresses_get_names() {
         assert_eq!(
-            redacted("from 10.9.0.1 to 2001:db8::1, 10.9.0.1: at 12:34:56 127.0.0.1 eth0 version 7.3.4\n"),
+            redacted(
+                "from 10.9.0.1 to 2001:db8::1, 10.9.0.1: at 12:34:56 127.0.0.1 eth0 version \
+                7.3.4\n"
+            ),
             "from address1 to address2, address1: at 12:34:56 127.0.0.1 eth0 version 7.3.4\n"
         );
     }

@@ -9,8 +9,8 @@ use crate::error::{Error, Outcome, DOWN, HEALTHY};
 use crate::knobs::Setting;
 use crate::system::System;
 
-/// Sets knobs: all are judged first, `syncdev` is written last, and if the module refuses one of them
-/// those before it get their old values back.
+/// Sets knobs: all are judged first, `syncdev` is written last, and if the module refuses one of
+/// them those before it get their old values back.
 pub fn run(context: &Context, texts: &[String]) -> Outcome {
     let system = &context.system;
     let settings = ordered(texts)?;

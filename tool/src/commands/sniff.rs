@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `ctsync sniff`: frames from the wire or from a file of tcpdump, decoded by the module's own code.
+//! `ctsync sniff`: frames from the wire or from a file of tcpdump, decoded by the module's own
+//! code.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -34,7 +35,8 @@ pub struct Options<'a> {
     pub count: Option<u64>,
 }
 
-/// What is shown of a frame, one line for it and one for each record; nothing if it is something else.
+/// What is shown of a frame, one line for it and one for each record; nothing if it is something
+/// else.
 fn lines(time: f64, packet: &[u8], port: u16, json: bool) -> Option<String> {
     let datagram = Datagram::of(packet).filter(|datagram| datagram.port == port)?;
     let source = datagram.source.to_string();

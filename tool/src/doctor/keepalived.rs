@@ -96,7 +96,11 @@ fn judge(text: &str, system: &System, findings: &mut Findings) {
         .iter()
         .filter(|words| matches!(words[0].as_str(), "file" | "track_file" | "vrrp_track_file"));
     if tracked.flatten().any(|word| word.starts_with("/proc/")) {
-        findings.fault("keepalived", "a track file is in /proc, which keepalived cannot watch: use a vrrp_script with grep -qx 1 …/synced");
+        findings.fault(
+            "keepalived",
+            "a track file is in /proc, which keepalived cannot watch: \
+            use a vrrp_script with grep -qx 1 …/synced",
+        );
     }
     let instances = named("vrrp_instance").len();
     if instances > 1 && named("vrrp_sync_group").is_empty() {
@@ -107,7 +111,11 @@ fn judge(text: &str, system: &System, findings: &mut Findings) {
     }
     let checks_sync = text.contains("/ct_sync/synced") || text.contains("ctsync");
     if instances > 0 && named("nopreempt").is_empty() && !checks_sync {
-        findings.warning("keepalived", "a node that comes back takes over before it is in sync: use nopreempt, or a vrrp_script that looks at synced");
+        findings.warning(
+            "keepalived",
+            "a node that comes back takes over before it is in sync: \
+            use nopreempt, or a vrrp_script that looks at synced",
+        );
     }
 }
 
@@ -126,7 +134,13 @@ fn script(path: &str, system: &System, findings: &mut Findings) {
         let found = system.path(&so_far.to_string_lossy());
         if fs::symlink_metadata(&found).is_ok_and(|data| data.file_type().is_symlink()) {
             let shown = so_far.display();
-            findings.fault("keepalived", format!("{path} is behind the symlink {shown}, where keepalived runs no script: name the real path"));
+            findings.fault(
+                "keepalived",
+                format!(
+                    "{path} is behind the symlink {shown}, where \
+                keepalived runs no script: name the real path"
+                ),
+            );
             return;
         }
     }
@@ -139,7 +153,13 @@ fn script(path: &str, system: &System, findings: &mut Findings) {
             );
         }
         Ok(data) if data.permissions().mode() & 0o022 != 0 => {
-            findings.fault("keepalived", format!("others than root can write the script {path}: keepalived does not run it with enable_script_security"));
+            findings.fault(
+                "keepalived",
+                format!(
+                    "others than root can write the script {path}: \
+                keepalived does not run it with enable_script_security"
+                ),
+            );
         }
         Ok(_) => {}
     }
@@ -150,7 +170,8 @@ mod tests {
     use super::*;
     use crate::commands::set::tests::Folder;
 
-    const GOOD: &str = "vrrp_sync_group g {\n group { a b }\n notify_master \"/usr/bin/sh -c 'echo 1'\"\n \
+    const GOOD: &str = "vrrp_sync_group g {\n group { a b }\n notify_master \"/usr/bin/sh -c \
+        'echo 1'\"\n \
         notify_backup \"/usr/bin/sh 0\"\n notify_fault \"/usr/bin/sh 0\"\n notify_stop \"/usr/bin/sh 0\"\n}\n\
         vrrp_instance a {\n nopreempt\n}\nvrrp_instance b {\n nopreempt # comment\n}\n";
 

@@ -26,11 +26,26 @@ pub fn module(system: &System, findings: &mut Findings) -> bool {
     let installed =
         output("modinfo", &["-F", "version", "ct_sync"]).map(|text| text.trim().to_owned());
     match (loaded, installed) {
-        (Some(loaded), Some(installed)) if loaded != installed && !installed.is_empty() => findings.warning(
+        (Some(loaded), Some(installed)) if loaded != installed && !installed.is_empty() => findings
+            .warning(
+                "module",
+                format!(
+                    "version {loaded} is loaded and {installed} is installed: the next boot \
+                changes it"
+                ),
+            ),
+        (loaded, _) => findings.good(
             "module",
-            format!("version {loaded} is loaded and {installed} is installed: the next boot changes it"),
+            format!(
+                "loaded{}",
+                loaded
+                    .map(|v| format!(
+                        ", \
+            version {v}"
+                    ))
+                    .unwrap_or_default()
+            ),
         ),
-        (loaded, _) => findings.good("module", format!("loaded{}", loaded.map(|v| format!(", version {v}")).unwrap_or_default())),
     }
     true
 }
@@ -56,7 +71,10 @@ pub fn next_boot(system: &System, findings: &mut Findings) {
         true => findings.good("next boot", format!("the kernel {next} has the module")),
         false => findings.fault(
             "next boot",
-            format!("the kernel {next} has no ct_sync: install it for that kernel before this node is rebooted"),
+            format!(
+                "the kernel {next} has no ct_sync: install it for that kernel before this \
+                node is rebooted"
+            ),
         ),
     }
 }
@@ -86,7 +104,11 @@ fn has_module(folder: &Path) -> bool {
 pub fn conntrack(system: &System, findings: &mut Findings) {
     let sysctl = |name: &str| system.text(&format!("/proc/sys/net/netfilter/{name}"));
     if sysctl("nf_conntrack_events").as_deref() == Some("0") {
-        findings.fault("conntrack", "nf_conntrack_events is 0, so changes are found by walks only: sysctl net.netfilter.nf_conntrack_events=1");
+        findings.fault(
+            "conntrack",
+            "nf_conntrack_events is 0, so changes are found by walks \
+            only: sysctl net.netfilter.nf_conntrack_events=1",
+        );
     }
     let number = |name| sysctl(name).and_then(|text| text.parse::<u64>().ok());
     if let (Some(max), Some(buckets)) = (number("nf_conntrack_max"), number("nf_conntrack_buckets"))
@@ -122,7 +144,8 @@ pub fn conntrackd(system: &System, findings: &mut Findings) {
     if commands.any(|command| command.trim() == "conntrackd") {
         findings.warning(
             "conntrackd",
-            "conntrackd runs as well: stop it when the migration is complete, unless it only serves helpers or statistics",
+            "conntrackd runs as well: stop it when the migration is complete, unless it only \
+                serves helpers or statistics",
         );
     }
 }
@@ -146,7 +169,10 @@ pub fn login(
     if system.knob_number("l2drop").unwrap_or(0) > 0 && !is_open {
         findings.warning(
             "l2drop",
-            format!("you are logged in through {device}, which l2drop closes while this node is backup: name it in l2pass, or log in through {syncdev}"),
+            format!(
+                "you are logged in through {device}, which l2drop closes while this node is \
+                backup: name it in l2pass, or log in through {syncdev}"
+            ),
         );
     }
 }

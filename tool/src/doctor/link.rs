@@ -60,7 +60,13 @@ fn judge(name: &str, link: &Value, routes: Option<&Value>, findings: &mut Findin
         );
     }
     if link["linkinfo"]["info_slave_kind"] == "vrf" {
-        findings.warning("syncdev", format!("{name} is in a VRF, where other traffic is: replication wants an interface of its own"));
+        findings.warning(
+            "syncdev",
+            format!(
+                "{name} is in a VRF, where other traffic is: \
+            replication wants an interface of its own"
+            ),
+        );
     }
     let routes = routes.and_then(Value::as_array).into_iter().flatten();
     if routes.filter(|route| route["dev"] == name).count() > 0 {

@@ -28,7 +28,10 @@ pub fn firewall(system: &System, findings: &mut Findings) {
         };
         findings.warning(
             "ruleset",
-            format!("{chain} drops by policy and has no rule for replication coming {what}: nft add rule {chain} {word} {syncdev} udp dport {port} accept"),
+            format!(
+                "{chain} drops by policy and has no rule for replication coming {what}: nft \
+                add rule {chain} {word} {syncdev} udp dport {port} accept"
+            ),
         );
     }
 }
