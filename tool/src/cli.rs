@@ -141,6 +141,9 @@ pub enum Command {
         /// End after so many frames
         #[arg(short, long, value_name = "N")]
         count: Option<u64>,
+        /// Show only records of connections with this in them, such as 10.1.0.10:2000 or tcp:
+        #[arg(short, long, value_name = "TEXT")]
+        flow: Option<String>,
     },
     /// Write metrics for Prometheus
     Metrics {

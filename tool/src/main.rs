@@ -79,9 +79,22 @@ fn run(cli: Cli) -> Outcome {
         Command::Import { file } => import::run(&context, &file),
         Command::Report { output, redact } => report::run(context, output.as_deref(), redact),
         Command::Documents { folder } => documents::run(&folder),
-        Command::Sniff { read, port, count } => {
-            let file = read.as_deref();
-            sniff::run(&context, &sniff::Options { file, port, count })
+        Command::Sniff {
+            read,
+            port,
+            count,
+            flow,
+        } => {
+            let (file, flow) = (read.as_deref(), flow.as_deref());
+            sniff::run(
+                &context,
+                &sniff::Options {
+                    file,
+                    port,
+                    count,
+                    flow,
+                },
+            )
         }
         Command::Metrics { output, http } => metrics::run(&context.system, output.as_deref(), http),
         Command::Fifo {

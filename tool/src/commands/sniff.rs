@@ -33,21 +33,39 @@ pub struct Options<'a> {
     pub port: Option<u16>,
     /// End after so many frames.
     pub count: Option<u64>,
+    /// Show only records about connections whose text has this in it.
+    pub flow: Option<&'a str>,
+}
+
+/// Leaves only those records of a frame that are about `flow`; returns whether there is one.
+fn narrow(frame: &mut Value, flow: &str) -> bool {
+    let Some(records) = frame.get_mut("records").and_then(Value::as_array_mut) else {
+        return false;
+    };
+    let is_about = |record: &Value| {
+        let names = ["flow", "reply", "master", "expects"];
+        let mut texts = names.iter().filter_map(|name| record[*name].as_str());
+        texts.any(|text| text.contains(flow))
+    };
+    records.retain(is_about);
+    !records.is_empty()
 }
 
 /// What is shown of a frame, one line for it and one for each record; nothing if it is something
 /// else.
-fn lines(time: f64, packet: &[u8], port: u16, json: bool) -> Option<String> {
+fn lines(time: f64, packet: &[u8], port: u16, flow: Option<&str>, json: bool) -> Option<String> {
     let datagram = Datagram::of(packet).filter(|datagram| datagram.port == port)?;
     let source = datagram.source.to_string();
-    let frame = match decode(datagram.payload) {
+    let mut frame = match decode(datagram.payload) {
         Ok(frame) => frame,
         Err(counter) => {
             json!({"refused": counter.name(), "why": counter.meaning(), "bytes": datagram.payload.len()})
         }
     };
+    if flow.is_some_and(|flow| !narrow(&mut frame, flow)) {
+        return None;
+    }
     if json {
-        let mut frame = frame;
         frame["time"] = json!(time);
         frame["source"] = json!(source);
         frame["ttl"] = json!(datagram.ttl);
@@ -94,7 +112,7 @@ pub fn run(context: &Context, options: &Options<'_>) -> Outcome {
     let mut shown = 0;
     let mut output = io::stdout().lock();
     let mut show = |time, packet: &[u8]| {
-        let Some(text) = lines(time, packet, port, context.json) else {
+        let Some(text) = lines(time, packet, port, options.flow, context.json) else {
             return true;
         };
         shown += 1;
@@ -168,23 +186,32 @@ mod tests {
 
     #[test]
     fn frames_become_lines() {
-        let text = lines(1.0, &packet(&HEARTBEAT), 3781, false).unwrap();
+        let text = lines(1.0, &packet(&HEARTBEAT), 3781, None, false).unwrap();
         assert!(text.starts_with("1.000000 10.9.0.1 "), "{text}");
         assert!(
             text.contains(" kind=heartbeat ") && text.contains(" role=primary "),
             "{text}"
         );
-        assert_eq!(lines(1.0, &packet(&HEARTBEAT), 3782, false), None);
+        assert_eq!(lines(1.0, &packet(&HEARTBEAT), 3782, None, false), None);
     }
 
     #[test]
     fn refused_frames_are_named_by_their_counter() {
-        let text = lines(1.0, &packet(b"nonsense"), 3781, false).unwrap();
+        let text = lines(1.0, &packet(b"nonsense"), 3781, None, false).unwrap();
         assert!(text.contains("refused=frames_bad_magic"), "{text}");
-        let json = lines(1.0, &packet(b"CTSY\x09"), 3781, true).unwrap();
+        let json = lines(1.0, &packet(b"CTSY\x09"), 3781, None, true).unwrap();
         assert!(
             json.contains("\"refused\":\"frames_bad_version\""),
             "{json}"
         );
+    }
+    #[test]
+    fn only_the_wanted_connection_is_shown() {
+        let records =
+            json!([{"record": "delete", "flow": "udp:10.0.0.1:5>10.0.0.2:53"}, {"record": "gone"}]);
+        let mut frame = json!({ "records": records });
+        assert!(narrow(&mut frame, "10.0.0.2:53"));
+        assert_eq!(frame["records"].as_array().map(Vec::len), Some(1));
+        assert!(!narrow(&mut frame, "10.0.0.3") && !narrow(&mut json!({"kind": "heartbeat"}), ""));
     }
 }
