@@ -62,6 +62,19 @@ on fw2 nft add table inet closed
 on fw2 nft add chain inet closed input '{ type filter hook input priority 5; policy drop; }'
 check "check names a chain that drops" says '^warning: ruleset: inet closed input drops' ctsync fw2 check
 on fw2 nft delete table inet closed
+ctsync fw2 set cluster_id=5
+check "check knows of another cluster" wait_until says '^warning: counters: frames_other_cluster [0-9]+: ' ctsync fw1 check
+ctsync fw2 set cluster_id=0
+cp "$(type -P sleep)" "$TEMPORARY/conntrackd"
+"$TEMPORARY/conntrackd" 100 &
+check "check sees conntrackd" says '^warning: conntrackd: ' ctsync fw1 check
+kill $!
+wait $! 2>/dev/null
+mkdir -p /etc/keepalived
+echo 'notify_master "/bin/sh -c true"' >/etc/keepalived/keepalived.conf
+check "check knows what keepalived does not run" says '^fault: keepalived: /bin/sh is behind the symlink /bin' ctsync fw1 check
+check "... and what it does not do" says '^fault: keepalived: there is no notify_stop' ctsync fw1 check
+rm -r /etc/keepalived
 # Frames were lost meanwhile.
 check "the pair is in sync again after that" ctsync fw1 wait healthy --timeout 20
 check "the primary is healthy" says '^primary, in sync with 10.9.0.2' status 0 ctsync fw1
