@@ -14,6 +14,7 @@
 #   make mutants          break one rule of the protocol at a time; the host tests have to notice; TEST=name for some
 #   make mutants-vm       break one thing of the module at a time; its test in a machine has to notice; TEST=name for some
 #   make lint             clippy, rustfmt, layers, SAFETY comments, checkpatch, shellcheck
+#   make tool             build ctsync, the program that shows and steers the module: build/ctsync, with man pages and completions
 #   make demo             a download survives the power-off of the firewall it passes through; TIMES=10 for many power-offs
 #   make install          modules_install and depmod, for the kernel of KDIR; INSTALL_MOD_PATH=/path for another root
 #   make deb              Debian packages of the module, the tool and the documentation, in build/deb: KVER=, SIGN_KEY=, SIGN_CERT=
@@ -81,6 +82,9 @@ miri:
 sanitize:
 	@scripts/sanitize
 
+tool:
+	@scripts/tool
+
 demo:
 	@scripts/demo/run $(if $(KVER),--kver $(KVER)) $(if $(TIMES),--times $(TIMES))
 
@@ -96,4 +100,4 @@ clean:
 clean-cache: clean
 	scripts/clean-cache
 
-.PHONY: all module install modules_install check check-long check-debug kselftests lint sim fuzz mutants mutants-vm miri sanitize demo deb repo clean clean-cache
+.PHONY: all module tool install modules_install check check-long check-debug kselftests lint sim fuzz mutants mutants-vm miri sanitize demo deb repo clean clean-cache
