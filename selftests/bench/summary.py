@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Sums up what `table` prints: a line for each contender.
 
-usage: summary FILE
+usage: summary.py FILE
 
 The figures are of the median round of each contender, by instructions: instructions, microseconds of the processor and those
 of each thread for a connection, connections a second while the processor had nothing else to do, frames and bytes on syncdev for a
@@ -48,4 +48,5 @@ def main():
         print(summary(name, rounds))
 
 
-main()
+if __name__ == "__main__":
+    main()
