@@ -8,7 +8,7 @@ use core::ffi::CStr;
 
 use kernel::prelude::*;
 
-use crate::kapi::netns::DEVICE_NAME_MAX;
+use crate::kapi::netdev::DEVICE_NAME_MAX;
 use crate::proto::Role;
 use crate::transport::Transport;
 

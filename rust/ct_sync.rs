@@ -23,17 +23,21 @@ mod conntrack;
 mod engine;
 mod instance;
 mod kapi;
+mod l2drop;
 mod log;
 mod notices;
 mod notifier;
+mod packet;
 mod receiver;
 mod sender;
 mod show;
+mod slot;
 mod table;
 mod transport;
 
 use crate::compat::parameter;
 use crate::config::Id;
+use crate::instance::Instance;
 use crate::kapi::netns::{self, Subsystem};
 
 module! {
@@ -60,12 +64,12 @@ module! {
 
 /// The loaded module: dropping it ends every namespace's instance.
 struct CtSync {
-    _subsystem: Subsystem,
+    _subsystem: Subsystem<Instance>,
 }
 
 impl kernel::Module for CtSync {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let subsystem = Subsystem::register()?;
+        let subsystem = Subsystem::<Instance>::register()?;
         let initial = subsystem.initial();
         for (id, value) in [
             (Id::L2drop, parameter(module_parameters::l2drop.value())),

@@ -17,7 +17,8 @@ use crate::atomic::{Atomic, Full, Relaxed};
 use crate::buffer::Buffer;
 use crate::config::{Id, Settings};
 use crate::conntrack::{Conntrack, Filter};
-use crate::kapi::netns::{Device, Net};
+use crate::kapi::net::Net;
+use crate::kapi::netdev::Device;
 use crate::kapi::socket::Socket;
 use crate::kapi::thread::{self, Signal};
 use crate::proto::entry::FAMILY_V6;
@@ -150,7 +151,15 @@ impl Engine {
         stats: Arc<Stats>,
     ) -> Result<Arc<Self>> {
         let port = u16::try_from(settings.number(Id::Port)).map_err(|_| EINVAL)?;
-        let socket = Socket::open(net, device.ifindex, &settings.transport, port)?;
+        let transport = &settings.transport;
+        let socket = Socket::open(
+            net,
+            device.ifindex,
+            transport.family(),
+            transport.joined(),
+            transport.destinations().len(),
+            port,
+        )?;
         let mut node = new_node(device, settings, life.node_id)?;
         node.raise_epoch(life.epoch_floor);
         let cpus = Cpu::all()?;

@@ -9,32 +9,39 @@
 //! Locks: `control`, a mutex, outside of everything; rtnl is taken inside of it, so no callback
 //! under rtnl may take it (devices are followed by a work item). `files` alone.
 
+use core::ffi::CStr;
 use core::fmt::Write;
 
 use kernel::prelude::*;
 use kernel::seq_file::SeqFile;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
+use crate::atomic::{Atomic, Relaxed};
 use crate::config::{self, DeviceName, Id, Knob, Settings};
 use crate::conntrack::Conntrack;
 use crate::engine::{Engine, Life};
-use crate::kapi::hooks::{self, Hooks};
-use crate::kapi::knobs::Files;
-use crate::kapi::netns::{Device, Net};
-use crate::kapi::notifier::Armed;
+use crate::kapi::hooks::Hooks;
+use crate::kapi::net::{Net, Work};
+use crate::kapi::netdev::{Device, DeviceEvent, NetDevice, Rtnl};
+use crate::kapi::netns::PerNet;
+use crate::kapi::skb::Skb;
+use crate::kapi::sysctl::{Files, Sysctl};
 use crate::kapi::thread::{self, Kthread};
+use crate::l2drop::{self, L2drop};
 use crate::log;
+use crate::packet;
 use crate::proto::Role;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::show;
-use crate::stats::Stats;
+use crate::slot::{self, Armed, Slot};
+use crate::stats::{Counter, Stats};
 use crate::transport::{self, PeerList, Readable};
 
 /// What runs while syncdev is there. Fields are dropped in this order: first events end, then the
 /// threads, then the hooks, last the engine with its socket.
 struct Running {
-    _notifier: Armed,
+    _notifier: Armed<Engine>,
     _sender: Kthread<Sender>,
     _receiver: Kthread<Receiver>,
     _hooks: Hooks,
@@ -60,20 +67,30 @@ struct Control {
 pub(crate) struct Instance {
     net: Net,
     stats: Arc<Stats>,
+    events: Arc<Slot<Engine>>,
+    /// The UDP port of replication, which datagrams from other interfaces may be for.
+    port: Atomic<u32>,
+    #[pin]
+    l2drop: L2drop,
     #[pin]
     control: Mutex<Control>,
     #[pin]
-    files: Mutex<Option<Files>>,
+    files: Mutex<Option<Files<Instance>>>,
 }
 
-impl Instance {
+/// The work that starts or stops replication after a device came or went.
+const RECONCILE: Work = Work::FIRST;
+
+impl PerNet for Instance {
+    type Listener = Engine;
+
+    const NAME: &'static CStr = c"ct_sync";
+
     /// Makes the instance of a namespace, with every knob at its default, and its files.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn new(net: Net) -> Result<Arc<Self>> {
+    fn new(net: Net) -> Result<Arc<Self>> {
         let stats = Arc::new(Stats::new(), GFP_KERNEL)?;
+        let events = Slot::new(net)?;
+        let l2drop = L2drop::new(net);
         let control = Control {
             settings: Settings::new(),
             role: Role::Backup,
@@ -89,6 +106,9 @@ impl Instance {
             pin_init!(Self {
                 net,
                 stats,
+                events,
+                port: Atomic::new(0),
+                l2drop <- l2drop,
                 control <- new_mutex!(control),
                 files <- new_mutex!(None),
             }),
@@ -99,23 +119,94 @@ impl Instance {
         Ok(instance)
     }
 
-    /// Stops all that runs, for good.
-    pub(crate) fn shut_down(&self) {
+    fn shut_down(&self) {
         // Files first, outside of the lock: their handlers take `control`.
         let files = self.files.lock().take();
         drop(files);
         let mut control = self.control.lock();
         control.closed = true;
         self.stop(&mut control);
-        hooks::l2drop_effective(self.net, false);
-        let none = DeviceName::default();
-        if hooks::l2drop_set(self.net, 0, none.as_c_str()).is_err() {
+        self.l2drop.set_dropping(false);
+        if self
+            .l2drop
+            .set(l2drop::Mode::Off, DeviceName::default())
+            .is_err()
+        {
             log::error!(Change, "l2drop: the hooks stay\n");
+        }
+        self.events.release();
+    }
+
+    /// Writes `/proc/net/ct_sync`.
+    fn show(&self, seq: &SeqFile) {
+        let control = self.control.lock();
+        let engine = control.running.as_ref().map(|running| &*running.engine);
+        show::write(
+            seq,
+            control.role,
+            engine,
+            &self.stats,
+            self.l2drop.dropped(),
+        );
+    }
+
+    fn work(&self, work: Work) {
+        match work {
+            RECONCILE => self.reconcile(),
+            _ => self.l2drop.announce(),
         }
     }
 
+    fn device_event(&self, rtnl: &Rtnl, dev: &NetDevice, event: DeviceEvent) {
+        match event {
+            DeviceEvent::Other => return,
+            DeviceEvent::ChangeMtu | DeviceEvent::Up => {}
+            _ => self.l2drop.device_event(rtnl, dev, event),
+        }
+        self.net.queue(RECONCILE);
+    }
+
+    fn module_matters(name: &CStr, coming: bool) -> bool {
+        slot::concerns(name, coming)
+    }
+
+    fn module_changed(&self) {
+        self.events.follow(Engine::note_missed_events);
+    }
+
+    /// The socket is bound to syncdev and never sees what comes in by others: it is only counted.
+    fn foreign(&self, skb: &Skb) {
+        if packet::udp_port(skb).map(u32::from) == Some(self.port.load(Relaxed)) {
+            self.stats.count(Counter::FramesWrongDevice);
+        }
+    }
+
+    fn passes(&self, skb: &Skb) -> bool {
+        self.l2drop.passes(skb)
+    }
+}
+
+impl Sysctl for Instance {
+    /// Where they belong, and where hooks written in 2005 look for them.
+    const FOLDERS: [&'static CStr; 2] = [c"net/netfilter/ct_sync", c"net/ipv4/netfilter/ct_sync"];
+
+    fn file(index: usize) -> Option<(&'static CStr, u16)> {
+        let knob = config::KNOBS.get(index)?;
+        Some((knob.name, knob.mode()))
+    }
+
+    fn read(&self, index: usize, out: &mut impl Write) -> Result {
+        self.read_knob(config::KNOBS.get(index).ok_or(EINVAL)?, out)
+    }
+
+    fn write(&self, index: usize, text: &str) -> Result {
+        self.write_knob(config::KNOBS.get(index).ok_or(EINVAL)?, text)
+    }
+}
+
+impl Instance {
     /// Starts, restarts or stops what runs, after something has changed. Failures are logged.
-    pub(crate) fn reconcile(&self) {
+    fn reconcile(&self) {
         let mut control = self.control.lock();
         if let Err(err) = self.reconcile_locked(&mut control) {
             log::error!(
@@ -171,12 +262,13 @@ impl Instance {
         let engine = Engine::new(self.net, device, settings, control.life, self.stats.clone())?;
         let port = u16::try_from(settings.number(Id::Port)).map_err(|_| EINVAL)?;
         let notrack = settings.number(Id::Notrack) != 0;
-        let hooks = Hooks::register(self.net, device.ifindex, port, notrack)?;
+        self.port.store(u32::from(port), Relaxed);
+        let hooks = Hooks::register(self.net, device.ifindex, notrack)?;
         let inum = self.net.inum();
         // Before anything is applied: a mark that is given by a record must not be taken for an
         // old one, and a copy that is inserted before events are on would never report any.
         engine.table.forget_marks();
-        let notifier = Armed::new(self.net, engine.clone())?;
+        let notifier = self.events.arm(self.net, engine.clone())?;
         let receiver = Kthread::start(Receiver::new(engine.clone())?, c"ct_sync-rx", inum)?;
         let sender = Kthread::start(Sender::new(engine.clone())?, c"ct_sync-tx", inum)?;
         if control.role == Role::Primary {
@@ -289,9 +381,9 @@ impl Instance {
         let l2drop_changed = settings.number(Id::L2drop) != before.number(Id::L2drop)
             || settings.syncdev != before.syncdev;
         if l2drop_changed {
-            hooks::l2drop_effective(self.net, control.role == Role::Backup);
-            let mode = settings.unsigned(Id::L2drop);
-            hooks::l2drop_set(self.net, mode, settings.syncdev.as_c_str())?;
+            self.l2drop.set_dropping(control.role == Role::Backup);
+            let mode = l2drop::Mode::from_number(settings.unsigned(Id::L2drop));
+            self.l2drop.set(mode, settings.syncdev)?;
         }
         self.reconcile_locked(control)
     }
@@ -302,7 +394,7 @@ impl Instance {
             return Ok(());
         }
         control.role = role;
-        hooks::l2drop_effective(self.net, role == Role::Backup);
+        self.l2drop.set_dropping(role == Role::Backup);
         match (&control.running, role) {
             (Some(running), Role::Primary) => running.engine.promote(),
             (Some(running), Role::Backup) => running.engine.demote(),
@@ -330,13 +422,6 @@ impl Instance {
             .find(|knob| knob.id == id)
             .ok_or(EINVAL)?;
         self.write_knob(knob, text)
-    }
-
-    /// Writes `/proc/net/ct_sync`.
-    pub(crate) fn show(&self, seq: &SeqFile) {
-        let control = self.control.lock();
-        let engine = control.running.as_ref().map(|running| &*running.engine);
-        show::write(seq, self.net, control.role, engine, &self.stats);
     }
 }
 

@@ -10,19 +10,46 @@
 
 use kernel::prelude::*;
 
-use crate::conntrack::status;
+use crate::conntrack::{changes_silently, status};
 use crate::engine::Engine;
 use crate::kapi::conn::Conn;
-use crate::kapi::notifier::Events;
+use crate::kapi::notifier::{Events, Listener};
 use crate::proto::Key;
 use crate::stats::Counter;
+
+impl Listener for Engine {
+    fn event(&self, events: Events, conn: &Conn) -> Result {
+        handle(self, events, conn)
+    }
+
+    /// What is expected now is read by the sender.
+    fn expectation(&self, master: &Conn) {
+        tell_of(self, master);
+    }
+
+    /// A helper's NAT changes sequence numbers without an event. What a packet has changed is told
+    /// of when the next one comes, in whatever direction.
+    fn packet(&self, conn: &Conn) {
+        if changes_silently(conn) {
+            tell_of(self, conn);
+        }
+    }
+}
+
+/// Has a connection told of though no event is about itself.
+fn tell_of(engine: &Engine, conn: &Conn) {
+    if !conn.is_dying() {
+        // Only the end of a connection is refused.
+        let _ = handle(engine, Events::NONE, conn);
+    }
+}
 
 /// Takes an event.
 ///
 /// # Errors
 ///
 /// `ENOSPC` when the end of a connection found the ring full.
-pub(crate) fn handle(engine: &Engine, events: Events, conn: &Conn) -> Result {
+fn handle(engine: &Engine, events: Events, conn: &Conn) -> Result {
     if !engine.is_primary() {
         if events.is_end() && status::take_loss(conn) {
             engine.note_loss();

@@ -192,7 +192,7 @@ fn joined(low: u64, high: u64) -> [u8; 16] {
     (u128::from(low) | (u128::from(high) << 64)).to_ne_bytes()
 }
 
-/// A key as words. [`Key::reserved`] is not kept.
+/// A key as words.
 fn pack(key: &Key) -> [u64; KEY_WORDS] {
     let [src_low, src_high] = halves(key.original.src);
     let [dst_low, dst_high] = halves(key.original.dst);
@@ -225,7 +225,6 @@ fn unpack(words: [u64; KEY_WORDS]) -> Key {
         family: rest as u8,
         protocol: (rest >> 8) as u8,
         hints: (rest >> 16) as u8,
-        reserved: [0; 2],
     }
 }
 
@@ -248,7 +247,6 @@ mod tests {
             family: 4,
             protocol: d,
             hints: d & 1,
-            reserved: [0; 2],
         }
     }
 

@@ -9,8 +9,6 @@ use kernel::seq_file::SeqFile;
 use kernel::seq_print;
 
 use crate::engine::Engine;
-use crate::kapi::hooks;
-use crate::kapi::netns::Net;
 use crate::kapi::thread;
 use crate::proto::{Node, Peer, Role, Time};
 use crate::stats::{Counter, Stats};
@@ -25,20 +23,22 @@ pub(crate) fn role_name(role: Role) -> &'static str {
 }
 
 /// Writes the whole file. `engine` is `None` while nothing runs.
-pub(crate) fn write(seq: &SeqFile, net: Net, role: Role, engine: Option<&Engine>, stats: &Stats) {
+pub(crate) fn write(
+    seq: &SeqFile,
+    role: Role,
+    engine: Option<&Engine>,
+    stats: &Stats,
+    l2dropped: u64,
+) {
     seq_print!(seq, "role {}\n", role_name(role));
     seq_print!(seq, "running {}\n", u32::from(engine.is_some()));
     if let Some(engine) = engine {
         write_node(seq, engine);
     }
-    seq_print!(seq, "l2dropped {}\n", hooks::l2drop_count(net));
+    seq_print!(seq, "l2dropped {}\n", l2dropped);
     for &counter in Counter::ALL {
-        let foreign = match counter {
-            Counter::FramesWrongDevice => hooks::wrong_device(net),
-            _ => 0,
-        };
         let of_events = engine.map_or(0, |engine| engine.event_count(counter));
-        let value = stats.value(counter) + of_events + foreign;
+        let value = stats.value(counter) + of_events;
         seq_print!(seq, "{} {}\n", counter.name(), value);
     }
 }

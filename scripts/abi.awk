@@ -72,6 +72,14 @@ function prototype(text, name_of,    open_at, close_at, name, list, type) {
 	return "void " name_of name "(" parameters(list) ")"
 }
 
+# Has the compiler compare field `ours` of the twin of a struct with field `theirs` of the kernel's.
+function compare(struct, ours, theirs,    twin_of) {
+	twin_of = "struct ct_sync_twin_" struct
+	put("static_assert(offsetof(" twin_of ", " ours ") == offsetof(struct " struct ", " theirs "));")
+	put("static_assert(sizeof_field(" twin_of ", " ours ") == sizeof_field(struct " struct ", " theirs "));")
+	put("static_assert(SAME_KIND(((" twin_of " *)0)->" ours ", ((struct " struct " *)0)->" theirs "));")
+}
+
 # Puts a line into the header, or into the part that only abi.c sees.
 function put(line) {
 	if (kernel)
@@ -145,8 +153,14 @@ joined != "" {
 	next
 }
 
+/^#\[repr\(C\)\]$/ { repr = 1; next }
+
 /^pub\(crate\) struct / {
 	struct = $3
+	# Otherwise Rust may put the fields in any order.
+	if (!repr)
+		fail("struct " struct " is not repr(C)")
+	repr = 0
 	twin = kernel
 	if (kernel)
 		ours_layout[struct] = 1
@@ -160,10 +174,8 @@ struct && /^}/ {
 	if (twin) {
 		put("static_assert(sizeof(struct ct_sync_twin_" struct ") == sizeof(struct " struct "));")
 		put("static_assert(__alignof__(struct ct_sync_twin_" struct ") == __alignof__(struct " struct "));")
-		for (i = 1; i <= fields; i++) {
-			put("static_assert(offsetof(struct ct_sync_twin_" struct ", " names[i] ") == offsetof(struct " struct ", " paths[i] "));")
-			put("static_assert(sizeof_field(struct ct_sync_twin_" struct ", " names[i] ") == sizeof_field(struct " struct ", " paths[i] "));")
-		}
+		for (i = 1; i <= fields; i++)
+			compare(struct, names[i], paths[i])
 	}
 	struct = ""
 	twin = 0
@@ -181,7 +193,12 @@ struct && /^ *pub\(crate\) / {
 	put("\t" declared(substr(text, index(text, ":") + 1), name) ";")
 	names[++fields] = name
 	paths[fields] = path ? path : name
+	next
 }
+
+# What no rule above knows would go uncompared.
+/^ *[^\/ ].*pub\(crate\)|^ *pub\(crate\)/ { fail("not understood: " trim($0)) }
+struct && /^ *[a-z_][a-z0-9_]*:/ { fail("a field that is not pub(crate)") }
 
 END {
 	if (failed)

@@ -11,10 +11,8 @@
 
 KVER=$1
 TREE=$("$SCRIPTS/kernel-tree" "$KVER")
-COPY=$REPO/build/compile-fail
-
-rm -rf "$COPY"
-mkdir -p "$COPY"
+mkdir -p "$REPO/build"
+COPY=$(mktemp -d "$REPO/build/compile-fail.XXXXXX")
 trap 'rm -rf "$COPY"' EXIT
 
 # The errors that the lines of file $1 say: LINE CODE.

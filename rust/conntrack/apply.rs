@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A record becomes true here: what is an update and what a new life, who gives way to whom, what ends.
+//! A record becomes true here: what is an update and what a new life, who gives way to whom, what
+//! ends.
 //!
-//! Context: the receiver thread, with the mutex of the protocol held: one caller at a time for a namespace.
+//! Context: the receiver thread, with the mutex of the protocol held: one caller at a time for a
+//! namespace.
 
 use kernel::sync::aref::ARef;
 use kernel::sync::rcu;
@@ -41,8 +43,8 @@ fn write_state(entry: &Fields, record: &Entry, resolved: &Resolved, mark: u8) {
     lifetime::write(entry, record);
 }
 
-/// While an association is set up, the client may repeat its INIT, and the server's next INIT ACK then has another
-/// tag. COOKIE ACK ends that.
+/// While an association is set up, the client may repeat its INIT, and the server's next INIT ACK
+/// then has another tag. COOKIE ACK ends that.
 fn write_sctp(entry: &Fields, record: &Entry) {
     let mut locked = entry.lock();
     if let Some(association) = locked.sctp() {
@@ -128,8 +130,8 @@ fn build(
     new.confirm()
 }
 
-/// Makes a copy where there is none, after what is in its way is gone. There is memory for it before
-/// anything has to go. Says in `replaced` whether an entry of this node's own gave way.
+/// Makes a copy where there is none, after what is in its way is gone. There is memory for it
+/// before anything has to go. Says in `replaced` whether an entry of this node's own gave way.
 fn insert(
     table: Table,
     record: &Entry,
@@ -141,9 +143,9 @@ fn insert(
     *replaced |= make_room(table, record).ok_or(Obstacle::Kept)?;
     let conn = build(new, table, record, resolved, mark)?;
     if record.key.protocol == protocol::GRE && record.key.original.src_port != 0 {
-        // A packet of a PPTP call names the receiver's key only: the sender's is looked up in a list
-        // that the helper has made of the call's reply. The kernel takes the call off the list when
-        // it or its control connection ends.
+        // A packet of a PPTP call names the receiver's key only: the sender's is looked up in a
+        // list that the helper has made of the call's reply. The kernel takes the call off the list
+        // when it or its control connection ends.
         conn.map_keys();
     }
     Ok(())
@@ -181,9 +183,9 @@ fn refused(table: Table, refusal: Refusal) -> Applied {
 
 // --- a copy that is there ---
 
-/// Whether an entry is the copy of the same connection, so that an update will do, as far as can be said without the
-/// reply. One that has seen more than the record says is of an older connection with the same tuples, whose end
-/// and new beginning became one record.
+/// Whether an entry is the copy of the same connection, so that an update will do, as far as can be
+/// said without the reply. One that has seen more than the record says is of an older connection
+/// with the same tuples, whose end and new beginning became one record.
 fn is_copy(
     conn: &Conn,
     direction: Direction,
@@ -211,8 +213,9 @@ fn overwrite(conn: &Conn, record: &Entry, resolved: &Resolved, mark: u8) -> Appl
     applied
 }
 
-/// Makes the copy of a connection as a record says that leaves out what never changes. [`Applied::Incomplete`] when there
-/// is no copy, or one of an older connection: it has seen more, or has no NAT. Only a whole record helps then.
+/// Makes the copy of a connection as a record says that leaves out what never changes.
+/// [`Applied::Incomplete`] when there is no copy, or one of an older connection: it has seen more,
+/// or has no NAT. Only a whole record helps then.
 pub(super) fn update(
     table: Table,
     record: &Entry,
@@ -281,8 +284,8 @@ fn evict(table: Table, key: &Key, of: Direction, ends: &Endpoints) -> Evicted {
     evicted
 }
 
-/// Evicts from both tuples of a record. Returns whether an entry of this node's own gave way, and `None` when one
-/// is there that is kept.
+/// Evicts from both tuples of a record. Returns whether an entry of this node's own gave way, and
+/// `None` when one is there that is kept.
 fn make_room(table: Table, record: &Entry) -> Option<bool> {
     let key = &record.key;
     let original = evict(table, key, Direction::Original, &key.original);
@@ -297,9 +300,10 @@ fn make_room(table: Table, record: &Entry) -> Option<bool> {
 
 /// Makes the table say what a record says; also returns what of it could not be kept.
 ///
-/// A flow that the primary forwards to an address of this node is this node's own affair; of what is a copy already
-/// that need not be asked again, which would cost a resync two lookups of a route for each entry. Stray packets and
-/// dying entries may get in the way of an insertion for a moment, hence the attempts.
+/// A flow that the primary forwards to an address of this node is this node's own affair; of what
+/// is a copy already that need not be asked again, which would cost a resync two lookups of a route
+/// for each entry. Stray packets and dying entries may get in the way of an insertion for a moment,
+/// hence the attempts.
 pub(super) fn upsert(
     table: Table,
     record: &Entry,

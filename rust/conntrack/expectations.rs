@@ -6,7 +6,7 @@
 
 use kernel::sync::rcu;
 
-use super::relations::{find_helper, name, put_name};
+use super::names::{find_helper, name, put_name};
 use super::status;
 use crate::kapi::conn::{self, Conn};
 use crate::kapi::expect::{
@@ -61,14 +61,14 @@ fn count_locked(lock: &ExpectLock, conn: &Conn, rcu: &rcu::Guard) -> Count {
     }
 }
 
-/// Counts what a connection expects. The bucket of the table may be locked: the kernel takes the locks in that
-/// order as well, to end a connection.
+/// Counts what a connection expects. The bucket of the table may be locked: the kernel takes the
+/// locks in that order as well, to end a connection.
 pub(super) fn count(conn: &Conn, rcu: &rcu::Guard) -> Count {
     count_locked(&ExpectLock::lock(), conn, rcu)
 }
 
-/// Reads expectation number `index` of those that are sent, the oldest first; `None` if there are not as many (any
-/// more).
+/// Reads expectation number `index` of those that are sent, the oldest first; `None` if there are
+/// not as many (any more).
 pub(super) fn read(conn: &Conn, index: u8) -> Option<Expectation> {
     let rcu = rcu::read_lock();
     let lock = ExpectLock::lock();
@@ -103,8 +103,8 @@ pub(super) fn read(conn: &Conn, index: u8) -> Option<Expectation> {
 
 // --- of a copy ---
 
-/// What a record says, in terms of this node; `None` when a function or a helper that it names is not there: without
-/// its NAT the expected connection would be a wrong one.
+/// What a record says, in terms of this node; `None` when a function or a helper that it names is
+/// not there: without its NAT the expected connection would be a wrong one.
 fn resolve<'g>(
     conn: &Conn,
     expectation: &Expectation,
@@ -145,8 +145,8 @@ fn resolve<'g>(
     Some(what.with(function, helper, nat))
 }
 
-/// Begins a list where the expectation is its first, and looks whether it is there already: then only what may
-/// change is written.
+/// Begins a list where the expectation is its first, and looks whether it is there already: then
+/// only what may change is written.
 fn refresh(conn: &Conn, what: &Expectable<'_>, expectation: &Expectation) -> bool {
     let mut found = false;
     let lock = ExpectLock::lock();
@@ -180,7 +180,8 @@ fn expect_one(conn: &Conn, expectation: &Expectation, rcu: &rcu::Guard) -> proto
     }
 }
 
-/// Has the copy of a connection expect what a record says, and when that is the last one of the list nothing else.
+/// Has the copy of a connection expect what a record says, and when that is the last one of the
+/// list nothing else.
 pub(super) fn expect(conn: &Conn, expectation: &Expectation) -> proto::Expected {
     if !status::is_shared(conn) || conn.is_dying() || !conn.has_helper() {
         return proto::Expected::Refused;

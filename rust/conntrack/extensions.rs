@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What conntrack keeps in extensions of an entry: labels, start, counters, SYN proxy, timeout policy; and the
-//! security mark.
+//! What conntrack keeps in extensions of an entry: labels, start, counters, SYN proxy, timeout
+//! policy; and the security mark.
 //!
-//! Context: reading in an RCU section, maybe with a bucket's lock held; [`Resolved::new`] in threads, since it may
-//! sleep; the rest in threads.
+//! Context: reading in an RCU section, maybe with a bucket's lock held; [`Resolved::new`] in
+//! threads, since it may sleep; the rest in threads.
 
 use core::ffi::CStr;
 
@@ -98,8 +98,8 @@ fn synproxy_of(extras: &Extras) -> Option<Synproxy> {
     (extras.has & Extras::HAS_SYNPROXY != 0).then_some(Synproxy { isn, its, tsoff })
 }
 
-/// Whether an entry has the extensions that a record needs. If not, only a new entry helps. A kernel that lacks one is
-/// content without it.
+/// Whether an entry has the extensions that a record needs. If not, only a new entry helps. A
+/// kernel that lacks one is content without it.
 pub(super) fn fit(conn: &Conn, record: &Entry, resolved: &Resolved) -> bool {
     let wanted = synproxy_of(&record.extras).is_some();
     if ext::has_synproxy() && wanted != conn.synproxy().is_some() {
@@ -132,8 +132,9 @@ pub(super) fn are_as(conn: &Conn, record: &Entry, resolved: &Resolved) -> bool {
     same_labels && same_start && same_synproxy && same_secmark
 }
 
-/// Gives a new entry the extensions that a record needs. Labels have room in every entry, since a rule may set them
-/// later on. The SYN proxy takes an entry with its extension for one of its own, so no other may have it.
+/// Gives a new entry the extensions that a record needs. Labels have room in every entry, since a
+/// rule may set them later on. The SYN proxy takes an entry with its extension for one of its own,
+/// so no other may have it.
 pub(super) fn add(new: &mut Translated, record: &Entry, resolved: &mut Resolved) {
     let extras = &record.extras;
     new.add_seqadj();

@@ -2,9 +2,10 @@
 
 //! How long entries live: on a backup until the primary's word, and what a takeover gives them.
 //!
-//! No event tells when the primary refreshes a timeout, so the copy of a busy connection must not expire by
-//! itself: it is *pinned*. The kernel's own FIXED bit keeps packets that stray through a backup from setting a
-//! timeout. It counts as ours while the pinned bit is there, so both are set and cleared at once.
+//! No event tells when the primary refreshes a timeout, so the copy of a busy connection must not
+//! expire by itself: it is *pinned*. The kernel's own FIXED bit keeps packets that stray through a
+//! backup from setting a timeout. It counts as ours while the pinned bit is there, so both are set
+//! and cleared at once.
 
 use kernel::sync::rcu;
 
@@ -61,7 +62,8 @@ pub(super) fn unpin(entry: &Fields) {
     entry.set_expires(full_timeout(entry));
 }
 
-/// The full timeout of the entry's protocol and state, in jiffies: by its policy, or by its namespace.
+/// The full timeout of the entry's protocol and state, in jiffies: by its policy, or by its
+/// namespace.
 fn full_timeout(entry: &Fields) -> u32 {
     let rcu = rcu::read_lock();
     let number = entry.tuple(Direction::Original).protocol();
@@ -94,7 +96,8 @@ fn full_timeout(entry: &Fields) -> u32 {
         .unwrap_or_else(|| timeout::of_protocol(entry.net(), number, index))
 }
 
-/// The timeouts that the tracker of GRE would give a new entry, in jiffies: without a reply, and with one.
+/// The timeouts that the tracker of GRE would give a new entry, in jiffies: without a reply, and
+/// with one.
 pub(super) fn gre_timeouts(entry: &Fields, rcu: &rcu::Guard) -> [u32; 2] {
     [flow::UNREPLIED, flow::REPLIED].map(|index| {
         entry
@@ -109,7 +112,8 @@ pub(super) fn seconds_left(conn: &Conn) -> u32 {
     conn::seconds(conn.expires())
 }
 
-/// The status of an entry without what is our own doing: until it is unpinned, that its time is fixed.
+/// The status of an entry without what is our own doing: until it is unpinned, that its time is
+/// fixed.
 pub(super) fn own_status(entry: &Fields) -> usize {
     match entry.status().load() {
         bits if bits & PINNED.mask() != 0 => bits & !Bit::FIXED_TIMEOUT.mask(),

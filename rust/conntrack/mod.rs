@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What replication does to the entries of the conntrack table, in safe Rust. Each file is named after what it
-//! decides; [`Conntrack`] is what the rest of the module uses.
+//! What replication does to the entries of the conntrack table, in safe Rust. Each file is named
+//! after what it decides; [`Conntrack`] is what the rest of the module uses.
 //!
-//! No reference to an entry outlives a call: one that is held counts against the table's limit and stalls the exit
-//! of its namespace.
+//! No reference to an entry outlives a call: one that is held counts against the table's limit and
+//! stalls the exit of its namespace.
 
 use kernel::sync::aref::ARef;
 
 use crate::kapi::conn::Conn;
-use crate::kapi::netns::Net;
+use crate::kapi::net::Net;
 use crate::kapi::table::Table;
 use crate::kapi::tuple::{Direction, Tuple, Zone};
 use crate::proto::{Applied, Endpoints, Entry, Expectation, Expected, Key};
@@ -19,6 +19,7 @@ mod expectations;
 mod extensions;
 mod lifetime;
 mod local;
+mod names;
 mod passes;
 mod policies;
 mod relations;
@@ -60,8 +61,8 @@ impl core::ops::BitOrAssign for Lost {
     }
 }
 
-/// The entry that has one of its tuples where the `of` direction of a key's connection has `ends`, and in which
-/// direction of its own.
+/// The entry that has one of its tuples where the `of` direction of a key's connection has `ends`,
+/// and in which direction of its own.
 fn find(
     table: Table,
     key: &Key,
@@ -78,8 +79,8 @@ fn find_original(table: Table, key: &Key) -> Option<ARef<Conn>> {
     (direction == Direction::Original && conn.zone() == Zone::of(key)).then_some(conn)
 }
 
-/// The same, for whom it matters that an entry which is there is found: a lookup may miss one that a resize of the hash
-/// table is moving.
+/// The same, for whom it matters that an entry which is there is found: a lookup may miss one that
+/// a resize of the hash table is moving.
 fn find_surely(table: Table, key: &Key) -> Option<ARef<Conn>> {
     find_original(table, key).or_else(|| {
         table.wait_for_resize();
@@ -134,8 +135,8 @@ impl Conntrack {
     ///
     /// # Context
     ///
-    /// The mutex of the protocol is held: there is one caller at a time for a namespace. So for all that
-    /// applies records.
+    /// The mutex of the protocol is held: there is one caller at a time for a namespace. So for all
+    /// that applies records.
     pub(crate) fn upsert(
         self,
         record: &Entry,

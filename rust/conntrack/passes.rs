@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whatever goes through the whole table: walks, some buckets at a time, and passes, in one piece: the end of a
-//! resync, and what a change of role means for timeouts and TCP windows.
+//! Whatever goes through the whole table: walks, some buckets at a time, and passes, in one piece:
+//! the end of a resync, and what a change of role means for timeouts and TCP windows.
 //!
 //! Context: threads; a pass sleeps in between.
 
@@ -53,8 +53,8 @@ pub(crate) struct Walked {
     pub(crate) mute: bool,
 }
 
-/// Reads what is wanted of one bucket. Returns false when `entries` is full and the bucket may hold more: what was read no
-/// longer counts as wanted, so the bucket can be read again from its start.
+/// Reads what is wanted of one bucket. Returns false when `entries` is full and the bucket may hold
+/// more: what was read no longer counts as wanted, so the bucket can be read again from its start.
 fn walk_bucket(
     bucket: &Bucket,
     mode: WalkMode,
@@ -84,8 +84,9 @@ fn walk_bucket(
     true
 }
 
-/// Goes on with a walk until `entries` is full, the table ends, or enough was looked at. A table that was resized
-/// meanwhile is walked from its start again; entries that were read are not read twice.
+/// Goes on with a walk until `entries` is full, the table ends, or enough was looked at. A table
+/// that was resized meanwhile is walked from its start again; entries that were read are not read
+/// twice.
 pub(super) fn walk(
     table: Table,
     cursor: &mut Cursor,
@@ -134,8 +135,8 @@ fn is_tcp(conn: &Conn) -> bool {
     conn.tuple(Direction::Original).protocol() == protocol::TCP
 }
 
-/// A primary that becomes a backup: shared entries wait for the new primary's word. Their windows are out of date from
-/// now on, and this node may become primary again before it was told of each.
+/// A primary that becomes a backup: shared entries wait for the new primary's word. Their windows
+/// are out of date from now on, and this node may become primary again before it was told of each.
 pub(super) fn pin_all(table: Table) {
     table.for_each(&mut |conn| {
         if status::is_shared(conn) {
@@ -158,8 +159,8 @@ pub(super) fn unpin_all(table: Table) {
     });
 }
 
-/// Tracks strictly again what was liberal only because of the takeover, where the windows are known by now; returns how
-/// many entries are left.
+/// Tracks strictly again what was liberal only because of the takeover, where the windows are known
+/// by now; returns how many entries are left.
 pub(super) fn end_grace_all(table: Table) -> u32 {
     let mut left = 0;
     table.for_each(&mut |conn| {

@@ -2,9 +2,10 @@
 
 //! Timeout policies of other nodes.
 //!
-//! A policy is told of by value. Its name would be of no use: the kernel has no way from the policies of nft to theirs,
-//! and the other node might not have it. So a backup makes policies of its own. Each belongs to the entries that use
-//! it, and the latest few to this node as well, so that connections share them.
+//! A policy is told of by value. Its name would be of no use: the kernel has no way from the
+//! policies of nft to theirs, and the other node might not have it. So a backup makes policies of
+//! its own. Each belongs to the entries that use it, and the latest few to this node as well, so
+//! that connections share them.
 
 use crate::kapi::conn::{self, JIFFIES_MAX};
 use crate::kapi::timeout::{Policy, SharedPolicy, Tracker};
@@ -20,7 +21,8 @@ pub(crate) struct Policies {
     next: usize,
 }
 
-/// Timeout number `index` of a record, in jiffies: of whole seconds, so that it is the same after it was told of again.
+/// Timeout number `index` of a record, in jiffies: of whole seconds, so that it is the same after
+/// it was told of again.
 fn timeout_of(extras: &Extras, index: usize) -> u32 {
     let seconds = extras.policy_s.get(index).copied().unwrap_or(0);
     conn::jiffies(seconds.min(conn::seconds(JIFFIES_MAX)))
@@ -48,8 +50,8 @@ pub(super) fn read(policy: &Policy, extras: &mut Extras) {
 }
 
 impl Policies {
-    /// A policy with the timeouts of a record, which has some; `None` if this kernel's tracker of the protocol has
-    /// another number of them, and without memory. May sleep.
+    /// A policy with the timeouts of a record, which has some; `None` if this kernel's tracker of
+    /// the protocol has another number of them, and without memory. May sleep.
     pub(super) fn find(&mut self, record: &Entry) -> Option<SharedPolicy> {
         let tracker = Tracker::of(record.key.protocol);
         let (family, extras) = (record.key.family, &record.extras);

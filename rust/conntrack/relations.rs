@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What ties a connection to others, its helper and its master; and what a helper's NAT has done to its sequence
-//! numbers.
+//! What ties a connection to others, its helper and its master; and what a helper's NAT has done to
+//! its sequence numbers.
 //!
 //! Context: threads, or a bucket of the table that is locked; only [`prepare`] may sleep.
 
@@ -10,10 +10,11 @@ use core::ffi::CStr;
 use kernel::sync::aref::ARef;
 use kernel::sync::rcu;
 
+use super::names::{find_helper, name, put_name};
 use super::{expectations, Lost};
 use crate::atomic::{Atomic, Full, Relaxed};
 use crate::kapi::conn::{Bit, Conn, Fields};
-use crate::kapi::helper::{self, Helper};
+use crate::kapi::helper;
 use crate::kapi::new_conn::{NewConn, Refusal};
 use crate::kapi::table::Table;
 use crate::kapi::thread;
@@ -21,32 +22,6 @@ use crate::kapi::tuple::{Direction, Tuple, Zone};
 use crate::proto::relations::{HelperName, SeqAdj};
 use crate::proto::time::NS_PER_S;
 use crate::proto::{Entry, Key};
-
-/// The name in a record, if there is one: it ends with NUL.
-pub(super) fn name(bytes: &[u8]) -> Option<&CStr> {
-    CStr::from_bytes_until_nul(bytes)
-        .ok()
-        .filter(|name| !name.is_empty())
-}
-
-/// Puts a name into a record, and NULs behind it; what does not fit is left out.
-pub(super) fn put_name(place: &mut [u8], name: &CStr) {
-    let bytes = name.to_bytes();
-    let length = bytes.len().min(place.len().saturating_sub(1));
-    if let (Some(place), Some(bytes)) = (place.get_mut(..length), bytes.get(..length)) {
-        place.copy_from_slice(bytes);
-    }
-}
-
-/// The helper of that name, if there is one that works in the kernel.
-pub(super) fn find_helper<'g>(
-    bytes: &[u8],
-    family: u8,
-    protocol: u8,
-    rcu: &'g rcu::Guard,
-) -> Option<&'g Helper> {
-    Helper::find(name(bytes)?, family, protocol, rcu)
-}
 
 // --- reading ---
 
@@ -93,8 +68,8 @@ static ASKED_AT: Atomic<u64> = Atomic::new(0);
 /// Between two of these, whatever they ask for.
 const ASK_AGAIN_NS: u64 = NS_PER_S;
 
-/// Has the module of a helper loaded that is not there. Nobody waits for that: a later record of the connection, at
-/// the latest that of a scrub, finds it.
+/// Has the module of a helper loaded that is not there. Nobody waits for that: a later record of
+/// the connection, at the latest that of a scrub, finds it.
 fn load_helper(name: &CStr) {
     let (now, asked) = (thread::now().0, ASKED_AT.load(Relaxed));
     let due = asked == 0 || now.saturating_sub(asked) >= ASK_AGAIN_NS;
@@ -138,8 +113,8 @@ fn master_key(record: &Entry) -> Key {
     }
 }
 
-/// An entry that stands in for a master that is not there (any more): it is in no hash table, has the master's tuple
-/// and helper, and ends with its only child.
+/// An entry that stands in for a master that is not there (any more): it is in no hash table, has
+/// the master's tuple and helper, and ends with its only child.
 fn stand_in(table: Table, record: &Entry, rcu: &rcu::Guard) -> Option<ARef<Conn>> {
     let key = master_key(record);
     let original = Tuple::new(&key.original, key.family, key.protocol, Direction::Original);
@@ -148,7 +123,8 @@ fn stand_in(table: Table, record: &Entry, rcu: &rcu::Guard) -> Option<ARef<Conn>
     Some(new.stand_in())
 }
 
-/// Ties a new entry to its master, before its NAT is set up: NAT changes the keys of GRE only where there is one.
+/// Ties a new entry to its master, before its NAT is set up: NAT changes the keys of GRE only where
+/// there is one.
 pub(super) fn tie(new: &mut NewConn, table: Table, record: &Entry, rcu: &rcu::Guard) -> Lost {
     if record.relations.master_protocol == 0 {
         return Lost::NONE;
@@ -222,9 +198,9 @@ fn write_seqadj(entry: &Fields, values: &[SeqAdj; 2]) {
 
 /// Makes what may change be that of a record.
 ///
-/// Only FTP's helper is told to pick up: the next packet of each side counts as the beginning of a line. A node that was
-/// primary before knows where lines began by then, so this is due with each record. What is expected is told of by
-/// records of its own, unless it is nothing.
+/// Only FTP's helper is told to pick up: the next packet of each side counts as the beginning of a
+/// line. A node that was primary before knows where lines began by then, so this is due with each
+/// record. What is expected is told of by records of its own, unless it is nothing.
 pub(super) fn write(entry: &Fields, record: &Entry) {
     entry.pick_up();
     write_seqadj(entry, &record.relations.seqadj);

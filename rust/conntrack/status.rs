@@ -2,8 +2,8 @@
 
 //! Our bits of `nf_conn.status`, what they mean, and who changes which.
 //!
-//! The kernel uses bits 0 to 15, and netlink shows the low 32; the word has 64. All changes are atomic, as the
-//! kernel's own are. Any context.
+//! The kernel uses bits 0 to 15, and netlink shows the low 32; the word has 64. All changes are
+//! atomic, as the kernel's own are. Any context.
 
 use crate::kapi::conn::{Bit, Conn, Fields};
 
@@ -36,8 +36,8 @@ pub(crate) fn set_mark(entry: &Fields, mark: u8) {
     entry.status().change(MARK_MASK, with_mark(mark));
 }
 
-/// Notes that peers know an entry, by the resync `mark`, and sets `also`, which are bits of this file or of the
-/// kernel's; clears `not`.
+/// Notes that peers know an entry, by the resync `mark`, and sets `also`, which are bits of this
+/// file or of the kernel's; clears `not`.
 pub(crate) fn share(entry: &Fields, mark: u8, not: usize, also: usize) {
     let set = SHARED.mask() | with_mark(mark) | also;
     entry.status().change(MARK_MASK | not, set);
@@ -60,9 +60,9 @@ pub(crate) fn renounce(entry: &Fields) {
     entry.status().test_and_clear(SHARED);
 }
 
-/// Whether the end of an entry on a backup is a loss: the primary has not said it (who deletes a copy by its word
-/// renounces it before), and its time was not up, as of those with a timeout that a rule of the user's has fixed.
-/// Says so once.
+/// Whether the end of an entry on a backup is a loss: the primary has not said it (who deletes a
+/// copy by its word renounces it before), and its time was not up, as of those with a timeout that
+/// a rule of the user's has fixed. Says so once.
 pub(crate) fn take_loss(conn: &Conn) -> bool {
     !conn.is_expired() && conn.status().test_and_clear(SHARED)
 }
@@ -72,8 +72,8 @@ pub(crate) fn is_there(conn: &Conn) -> bool {
     conn.is_confirmed() && !conn.is_dying()
 }
 
-/// Clears what an earlier run has left in an entry: a mark that a new walk takes for its own would hide the
-/// entry from it, and a dirty bit whose key is gone would hide its events.
+/// Clears what an earlier run has left in an entry: a mark that a new walk takes for its own would
+/// hide the entry from it, and a dirty bit whose key is gone would hide its events.
 pub(crate) fn forget(entry: &Fields) {
     entry.status().change(MARK_MASK | DIRTY.mask(), 0);
 }

@@ -9,7 +9,7 @@ use kernel::sync::rcu;
 use super::status::{self, DIRTY, SHARED};
 use super::{extensions, lifetime, local, relations, windows};
 use crate::kapi::conn::{Bit, Conn, Fields};
-use crate::kapi::netns::Net;
+use crate::kapi::net::Net;
 use crate::kapi::proto_state::protocol;
 use crate::kapi::tuple::Direction;
 use crate::proto::Entry;
@@ -87,8 +87,8 @@ fn read_sctp(conn: &Conn, entry: &mut Entry) {
 
 /// Reads an entry, if it is replicated. `entry` is what is [`Found::Present`].
 ///
-/// The dirty bit is cleared before anything is read: an event that comes later sets it again, and the entry is
-/// read once more.
+/// The dirty bit is cleared before anything is read: an event that comes later sets it again, and
+/// the entry is read once more.
 fn read(net: Net, conn: &Conn, filter: Filter, rcu: &rcu::Guard, entry: &mut Entry) -> Found {
     // A full barrier, which pairs with the one of `mark_dirty()`.
     let dirty = conn.status().test_and_clear(DIRTY);
@@ -99,8 +99,8 @@ fn read(net: Net, conn: &Conn, filter: Filter, rcu: &rcu::Guard, entry: &mut Ent
             false => found,
         };
     }
-    // Pairs with nf_ct_delete(): it sets DYING, and the event of the end then reads SHARED. One of the two sees
-    // the other, by the barrier of this.
+    // Pairs with nf_ct_delete(): it sets DYING, and the event of the end then reads SHARED. One of
+    // the two sees the other, by the barrier of this.
     let shared = conn.status().test_and_set(SHARED);
     if conn.is_dying() {
         return Found::Absent;
@@ -125,8 +125,8 @@ pub(super) fn of_found(net: Net, conn: &Conn, filter: Filter, entry: &mut Entry)
 
 /// The truth about an entry that a walk has come to.
 ///
-/// One that has expired is over, though its end may not be told of until somebody stumbles upon it: peers are told
-/// now, lest a sweep finds their copy.
+/// One that has expired is over, though its end may not be told of until somebody stumbles upon it:
+/// peers are told now, lest a sweep finds their copy.
 pub(super) fn of_walked(net: Net, conn: &Conn, filter: Filter, entry: &mut Entry) -> Found {
     let found = if !conn.is_expired() {
         read(net, conn, filter, &rcu::read_lock(), entry)
@@ -145,8 +145,8 @@ pub(super) fn of_walked(net: Net, conn: &Conn, filter: Filter, entry: &mut Entry
     found
 }
 
-/// Whether packets of a connection may change what no event tells of: its sequence adjustments, or how long what it
-/// expects is waited for. The entry of a packet may not be in the table yet.
+/// Whether packets of a connection may change what no event tells of: its sequence adjustments, or
+/// how long what it expects is waited for. The entry of a packet may not be in the table yet.
 pub(crate) fn changes_silently(entry: &Fields) -> bool {
     entry.has_helper()
         && entry.is_confirmed()

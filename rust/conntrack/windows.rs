@@ -2,9 +2,10 @@
 
 //! TCP windows that this node cannot know.
 //!
-//! The windows of a copy are always old. Old windows make valid packets INVALID; zeroed ones are learnt from the
-//! next packet. That may be a retransmission which the peer already has, and then what is learnt is wrong for
-//! good. So the direction is liberal until [`end_grace`] finds that the windows were learnt.
+//! The windows of a copy are always old. Old windows make valid packets INVALID; zeroed ones are
+//! learnt from the next packet. That may be a retransmission which the peer already has, and then
+//! what is learnt is wrong for good. So the direction is liberal until [`end_grace`] finds that the
+//! windows were learnt.
 
 use super::status::{self, GRACE, GRACE_MASK};
 use crate::kapi::conn::Fields;
@@ -41,8 +42,8 @@ pub(super) fn are_exact(state: u8) -> bool {
     state == tcp::SYN_SENT || state == tcp::SYN_SENT2
 }
 
-/// Makes an entry's TCP state that of a record. Where the primary's own entry is strict, this one is liberal for a
-/// while.
+/// Makes an entry's TCP state that of a record. Where the primary's own entry is strict, this one
+/// is liberal for a while.
 pub(super) fn write(entry: &Fields, record: &Entry) {
     let mut locked = entry.lock();
     entry.status().change(GRACE_MASK, 0);
@@ -62,7 +63,8 @@ pub(super) fn write(entry: &Fields, record: &Entry) {
     }
 }
 
-/// Reads an entry's TCP state into a record. What this node has only allowed for a while is not told.
+/// Reads an entry's TCP state into a record. What this node has only allowed for a while is not
+/// told.
 pub(super) fn read(entry: &Fields, record: &mut Entry) {
     let grace = entry.status().load();
     record.has |= Entry::HAS_TCP;
@@ -88,8 +90,8 @@ pub(super) fn read(entry: &Fields, record: &mut Entry) {
     }
 }
 
-/// Flags that change with packets of which no event tells; nobody misses them. BE_LIBERAL comes with a
-/// flowtable, and with our own grace.
+/// Flags that change with packets of which no event tells; nobody misses them. BE_LIBERAL comes
+/// with a flowtable, and with our own grace.
 const FLAGS_SILENT: u8 = tcp::FLAG_MAXACK_SET
     | tcp::FLAG_DATA_UNACKNOWLEDGED
     | tcp::EXP_CHALLENGE_ACK
@@ -114,9 +116,10 @@ pub(super) fn forget_of(entry: &Fields) {
     }
 }
 
-/// Tracks a connection strictly again that was liberal only because of the takeover, if its windows are known by
-/// now: if each side has sent a segment that was within them, for which `tcp_in_window()` sets a flag. Returns
-/// false if they are not; what one side alone has taught is forgotten then, since it may be wrong.
+/// Tracks a connection strictly again that was liberal only because of the takeover, if its windows
+/// are known by now: if each side has sent a segment that was within them, for which
+/// `tcp_in_window()` sets a flag. Returns false if they are not; what one side alone has taught is
+/// forgotten then, since it may be wrong.
 pub(super) fn end_grace(entry: &Fields) -> bool {
     let mut locked = entry.lock();
     let grace = entry.status().load();

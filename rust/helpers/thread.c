@@ -10,16 +10,15 @@
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
-#include <linux/random.h>
 #include <linux/ratelimit.h>
 #include <linux/rcuwait.h>
 #include <linux/sched.h>
 
-#include "ct_sync.h"
+#include "abi.h"
 
 static_assert(sizeof(struct rcuwait) == sizeof(void *));
 
-/* Returns the running thread, with a reference that ct_sync_thread_stop() drops. */
+/* Returns the running thread, with a reference that kthread_stop_put() drops. */
 struct task_struct *ct_sync_thread_start(int (*body)(void *), void *data,
 					 const char *name, u32 namespace_id)
 {
@@ -31,17 +30,6 @@ struct task_struct *ct_sync_thread_start(int (*body)(void *), void *data,
 	get_task_struct(thread);
 	wake_up_process(thread);
 	return thread;
-}
-
-/* Returns after the thread's body has returned. */
-void ct_sync_thread_stop(struct task_struct *thread)
-{
-	kthread_stop_put(thread);
-}
-
-bool ct_sync_thread_should_stop(void)
-{
-	return kthread_should_stop();
 }
 
 void ct_sync_signal_raise(struct ct_sync_signal *signal)
@@ -70,12 +58,6 @@ void ct_sync_signal_wait(struct ct_sync_signal *signal, u64 timeout_ns)
 	xchg(&signal->raised, 0);
 }
 
-/* Lets others run, in a loop that may be long. */
-void ct_sync_yield(void)
-{
-	cond_resched();
-}
-
 u32 ct_sync_this_cpu(void)
 {
 	return raw_smp_processor_id();
@@ -86,26 +68,15 @@ u32 ct_sync_cpus(void)
 	return nr_cpu_ids;
 }
 
-u64 ct_sync_now_ns(void)
-{
-	return ktime_get_ns();
-}
-
 #define LOG_LIMIT(subject) \
 	[subject] = RATELIMIT_STATE_INIT(limits[subject], 5 * HZ, 20)
 
+/* Whether one more line about a subject may be logged. */
 bool ct_sync_log_allowed(u32 subject)
 {
-	static struct ratelimit_state limits[] = {
-		LOG_LIMIT(CT_SYNC_LOG_MISTAKE),
-		LOG_LIMIT(CT_SYNC_LOG_CHANGE),
-		LOG_LIMIT(CT_SYNC_LOG_CLUSTER),
+	static struct ratelimit_state limits[CT_SYNC_LOG_SUBJECTS] = {
+		LOG_LIMIT(0), LOG_LIMIT(1), LOG_LIMIT(2),
 	};
 
 	return subject < ARRAY_SIZE(limits) && __ratelimit(&limits[subject]);
-}
-
-u32 ct_sync_random(void)
-{
-	return get_random_u32();
 }

@@ -2,20 +2,20 @@
 
 //! What Rust and C both know: the one list of it.
 //!
-//! `scripts/abi.awk` makes `abi.h` of this file when the module is built, so nothing here is written a second
-//! time by hand. A part of this file begins with `// C: ours` or `// C: kernel`.
+//! `scripts/abi.awk` makes `abi.h` of this file when the module is built, so nothing here is
+//! written a second time by hand. A part of this file begins with `// C: ours` or `// C: kernel`.
 //!
 //! ours
 //!     Constants become macros, structs become C's definitions, functions become the prototypes that the C files
 //!     implement.
 //! kernel
 //!     The kernel's headers have these already, and the compiler compares (`helpers/abi.c`): constants by
-//!     `static_assert`, structs field by field (offset, size) against a C twin of what stands here, functions by a
+//!     `static_assert`, structs field by field (offset, size, sign) against a C twin of what stands here, functions by a
 //!     second declaration. A kernel in which one of them is different does not build.
 //!
-//! A field that C reaches by another path, or a type that C calls otherwise, is followed by `// = path`. A type that is only named here is a struct
-//! of the kernel's whose layout Rust does not know: opaque types, `nf_conn` first of all, whose layout depends on
-//! the configuration.
+//! A field that C reaches by another path, or a type that C calls otherwise, is followed by `// =
+//! path`. A type that is only named here is a struct of the kernel's whose layout Rust does not
+//! know: opaque types, `nf_conn` first of all, whose layout depends on the configuration.
 
 #![allow(non_camel_case_types, missing_docs)]
 #![allow(dead_code, reason = "some constants are only compared")]
@@ -24,8 +24,8 @@ use core::ffi::c_void;
 
 use kernel::ffi::c_char;
 
-/// A struct of the kernel's that is only pointed to. Others change it at any time, so a shared reference promises the
-/// compiler nothing: hence the cell.
+/// A struct of the kernel's that is only pointed to. Others change it at any time, so a shared
+/// reference promises the compiler nothing: hence the cell.
 macro_rules! opaque {
     ($($name:ident),* $(,)?) => {
         $(#[repr(C)] pub(crate) struct $name {
@@ -37,6 +37,13 @@ macro_rules! opaque {
 
 opaque!(
     net,
+    net_device,
+    seq_file,
+    sk_buff,
+    socket,
+    task_struct,
+    ct_sync_device_hooks,
+    ct_sync_sysctl,
     nf_conn,
     nf_conn_help,
     nf_conntrack_expect,
@@ -66,6 +73,47 @@ pub(crate) const IPS_OFFLOAD_BIT: u32 = 14;
 
 // enum ip_conntrack_events
 pub(crate) const IPCT_DESTROY: u32 = 2;
+
+// enum module_state
+pub(crate) const MODULE_STATE_COMING: usize = 1;
+
+// enum netdev_cmd
+pub(crate) const NETDEV_UP: usize = 1;
+pub(crate) const NETDEV_REGISTER: usize = 5;
+pub(crate) const NETDEV_UNREGISTER: usize = 6;
+pub(crate) const NETDEV_CHANGEMTU: usize = 7;
+pub(crate) const NETDEV_CHANGENAME: usize = 11;
+pub(crate) const NETDEV_CHANGEUPPER: usize = 22;
+
+pub(crate) const IFNAMSIZ: usize = 16;
+pub(crate) const IFF_LOOPBACK: u32 = 8;
+pub(crate) const ETH_P_IP: u16 = 0x0800;
+pub(crate) const ETH_P_IPV6: u16 = 0x86DD;
+
+// The socket API
+pub(crate) const AF_INET: u16 = 2;
+pub(crate) const AF_INET6: u16 = 10;
+pub(crate) const SOL_IP: u32 = 0;
+pub(crate) const SOL_IPV6: u32 = 41;
+pub(crate) const IP_TTL: u32 = 2;
+pub(crate) const IP_MTU_DISCOVER: u32 = 10;
+pub(crate) const IP_RECVTTL: u32 = 12;
+pub(crate) const IP_MULTICAST_IF: u32 = 32;
+pub(crate) const IP_MULTICAST_TTL: u32 = 33;
+pub(crate) const IP_MULTICAST_LOOP: u32 = 34;
+pub(crate) const IP_ADD_MEMBERSHIP: u32 = 35;
+pub(crate) const IP_MULTICAST_ALL: u32 = 49;
+pub(crate) const IP_PMTUDISC_PROBE: u32 = 3;
+pub(crate) const IPV6_UNICAST_HOPS: u32 = 16;
+pub(crate) const IPV6_MULTICAST_IF: u32 = 17;
+pub(crate) const IPV6_MULTICAST_HOPS: u32 = 18;
+pub(crate) const IPV6_MULTICAST_LOOP: u32 = 19;
+pub(crate) const IPV6_ADD_MEMBERSHIP: u32 = 20;
+pub(crate) const IPV6_MTU_DISCOVER: u32 = 23;
+pub(crate) const IPV6_V6ONLY: u32 = 26;
+pub(crate) const IPV6_MULTICAST_ALL: u32 = 29;
+pub(crate) const IPV6_RECVHOPLIMIT: u32 = 51;
+pub(crate) const IPV6_PMTUDISC_PROBE: u32 = 3;
 
 // enum tcp_conntrack
 pub(crate) const TCP_CONNTRACK_SYN_SENT: u8 = 1;
@@ -267,6 +315,38 @@ pub(crate) struct nf_ct_iter_data {
     pub(crate) report: i32,
 }
 
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct sockaddr_in {
+    pub(crate) sin_family: u16,
+    pub(crate) sin_port: u16,
+    pub(crate) sin_addr: u32,
+    pub(crate) __pad: [u8; 8],
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct sockaddr_in6 {
+    pub(crate) sin6_family: u16,
+    pub(crate) sin6_port: u16,
+    pub(crate) sin6_flowinfo: u32,
+    pub(crate) sin6_addr: inet_addr,
+    pub(crate) sin6_scope_id: u32,
+}
+
+#[repr(C)]
+pub(crate) struct ip_mreqn {
+    pub(crate) imr_multiaddr: u32,
+    pub(crate) imr_address: u32,
+    pub(crate) imr_ifindex: i32,
+}
+
+#[repr(C)]
+pub(crate) struct ipv6_mreq {
+    pub(crate) ipv6mr_multiaddr: inet_addr,
+    pub(crate) ipv6mr_ifindex: i32,
+}
+
 /// What an entry of the table is given to by a pass; it returns 1 if the entry is to be deleted.
 pub(crate) type ct_sync_iter = unsafe extern "C" fn(ct: *mut nf_conn, data: *mut c_void) -> i32;
 
@@ -318,6 +398,19 @@ extern "C" {
         portid: u32,
         report: i32,
     );
+    pub(crate) fn kthread_should_stop() -> bool;
+    pub(crate) fn kthread_stop_put(k: *mut task_struct) -> i32;
+    pub(crate) fn ktime_get() -> i64;
+    pub(crate) fn get_random_u32() -> u32;
+    pub(crate) fn rtnl_lock();
+    pub(crate) fn rtnl_unlock();
+    pub(crate) fn __dev_get_by_name(net: *mut net, name: *const c_char) -> *mut net_device;
+    pub(crate) fn dev_get_by_name_rcu(net: *mut net, name: *const c_char) -> *mut net_device;
+    pub(crate) fn netdev_has_upper_dev_all_rcu(
+        dev: *mut net_device,
+        upper_dev: *mut net_device,
+    ) -> bool;
+    pub(crate) fn sock_release(sock: *mut socket);
     pub(crate) fn security_secctx_to_secid(
         secdata: *const c_char,
         seclen: u32,
@@ -326,6 +419,89 @@ extern "C" {
 }
 
 // C: ours
+
+/// Works of a namespace that can be queued.
+pub(crate) const CT_SYNC_WORKS: usize = 2;
+/// Longest text that a sysctl file takes or gives, with its NUL.
+pub(crate) const CT_SYNC_SYSCTL_MAX: usize = 1024;
+/// Folders in which the files of a namespace are.
+pub(crate) const CT_SYNC_SYSCTL_FOLDERS: usize = 2;
+/// Subjects of lines in the log.
+pub(crate) const CT_SYNC_LOG_SUBJECTS: usize = 3;
+
+pub(crate) type ct_sync_net_init =
+    unsafe extern "C" fn(net: *mut net, owner: *mut *mut c_void) -> i32;
+pub(crate) type ct_sync_net_call = unsafe extern "C" fn(owner: *mut c_void);
+pub(crate) type ct_sync_net_work = unsafe extern "C" fn(owner: *mut c_void, which: u32);
+pub(crate) type ct_sync_net_show = unsafe extern "C" fn(owner: *mut c_void, seq: *mut seq_file);
+pub(crate) type ct_sync_net_device =
+    unsafe extern "C" fn(owner: *mut c_void, dev: *mut net_device, event: usize);
+pub(crate) type ct_sync_module_matters =
+    unsafe extern "C" fn(name: *const c_char, state: usize) -> bool;
+pub(crate) type ct_sync_net_skb = unsafe extern "C" fn(owner: *mut c_void, skb: *mut sk_buff);
+pub(crate) type ct_sync_net_passes =
+    unsafe extern "C" fn(owner: *mut c_void, skb: *mut sk_buff) -> bool;
+pub(crate) type ct_sync_event =
+    unsafe extern "C" fn(listener: *mut c_void, events: u32, ct: *mut nf_conn) -> i32;
+pub(crate) type ct_sync_conn_event = unsafe extern "C" fn(listener: *mut c_void, ct: *mut nf_conn);
+
+/// What C calls, of a namespace and of who listens to its events.
+#[repr(C)]
+pub(crate) struct ct_sync_net_ops {
+    pub(crate) name: *const c_char,
+    pub(crate) init: ct_sync_net_init,
+    pub(crate) pre_exit: ct_sync_net_call,
+    pub(crate) exit: ct_sync_net_call,
+    pub(crate) work: ct_sync_net_work,
+    pub(crate) show: ct_sync_net_show,
+    pub(crate) device: ct_sync_net_device,
+    pub(crate) module_matters: ct_sync_module_matters,
+    pub(crate) module_changed: ct_sync_net_call,
+    pub(crate) foreign: ct_sync_net_skb,
+    pub(crate) passes: ct_sync_net_passes,
+    pub(crate) event: ct_sync_event,
+    pub(crate) expectation: ct_sync_conn_event,
+    pub(crate) packet: ct_sync_conn_event,
+}
+
+/// What the hooks of a namespace look at, before they ask.
+#[repr(C)]
+pub(crate) struct ct_sync_hook_words {
+    pub(crate) ifindex: u32,
+    pub(crate) untrack: u32,
+    pub(crate) watch: u32,
+}
+
+pub(crate) type ct_sync_sysctl_read =
+    unsafe extern "C" fn(owner: *mut c_void, index: u32, text: *mut c_char, text_max: usize) -> i32;
+pub(crate) type ct_sync_sysctl_write =
+    unsafe extern "C" fn(owner: *mut c_void, index: u32, text: *const c_char, length: usize) -> i32;
+
+/// Who reads and writes sysctl files, and where they are.
+#[repr(C)]
+pub(crate) struct ct_sync_sysctl_ops {
+    pub(crate) read: ct_sync_sysctl_read,
+    pub(crate) write: ct_sync_sysctl_write,
+    pub(crate) folders: [*const c_char; 2],
+}
+
+/// A sysctl file.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct ct_sync_sysctl_file {
+    pub(crate) name: *const c_char,
+    pub(crate) mode: u16,
+}
+
+/// Wakes one thread.
+#[repr(C)]
+pub(crate) struct ct_sync_signal {
+    pub(crate) task: *mut c_void,
+    pub(crate) raised: u32,
+    pub(crate) reserved: u32,
+}
+
+pub(crate) type ct_sync_thread_body = unsafe extern "C" fn(data: *mut c_void) -> i32;
 
 /// What Rust reads and writes of an expectation.
 #[repr(C)]
@@ -448,4 +624,108 @@ extern "C" {
     pub(crate) fn ct_sync_expect_timeout(exp: *mut nf_conntrack_expect) -> *mut u32;
     pub(crate) fn ct_sync_function_name(function: usize) -> *const c_char;
     pub(crate) fn ct_sync_function_find(name: *const c_char) -> usize;
+
+    // netns.c, notifier.c: namespaces and their events
+    pub(crate) fn ct_sync_subsystem_register(ops: *const ct_sync_net_ops) -> i32;
+    pub(crate) fn ct_sync_subsystem_unregister();
+    pub(crate) fn ct_sync_init_net_owner() -> *mut c_void;
+    pub(crate) fn ct_sync_param_syncdev() -> *const c_char;
+    pub(crate) fn ct_sync_net_inum(net: *mut net) -> u32;
+    pub(crate) fn ct_sync_work_queue(net: *mut net, which: u32);
+    pub(crate) fn ct_sync_slot_ours() -> *const c_void;
+    pub(crate) fn ct_sync_slot_holder(net: *mut net) -> *const c_void;
+    pub(crate) fn ct_sync_slot_exchange(
+        net: *mut net,
+        from: *const c_void,
+        to: *const c_void,
+    ) -> bool;
+    pub(crate) fn ct_sync_slot_next(net: *mut net) -> *const c_void;
+    pub(crate) fn ct_sync_slot_set_next(net: *mut net, next: *const c_void);
+    pub(crate) fn ct_sync_listener_set(net: *mut net, listener: *mut c_void);
+    pub(crate) fn ct_sync_events_setting(net: *mut net) -> *mut u8;
+
+    // hooks.c: packets and devices
+    pub(crate) fn ct_sync_hooks_register(net: *mut net) -> i32;
+    pub(crate) fn ct_sync_hooks_unregister(net: *mut net);
+    pub(crate) fn ct_sync_hook_words(net: *mut net) -> *mut ct_sync_hook_words;
+    pub(crate) fn ct_sync_device_hooks_register(dev: *mut net_device) -> *mut ct_sync_device_hooks;
+    pub(crate) fn ct_sync_device_hooks_unregister(hooks: *mut ct_sync_device_hooks);
+    pub(crate) fn ct_sync_device_hooks_dev(hooks: *mut ct_sync_device_hooks) -> *mut net_device;
+    pub(crate) fn ct_sync_skb_copy(
+        skb: *const sk_buff,
+        offset: u32,
+        to: *mut u8,
+        length: u32,
+    ) -> bool;
+    pub(crate) fn ct_sync_skb_protocol(skb: *const sk_buff) -> u16;
+    pub(crate) fn ct_sync_netdev_first(net: *mut net) -> *mut net_device;
+    pub(crate) fn ct_sync_netdev_next(dev: *mut net_device) -> *mut net_device;
+    pub(crate) fn ct_sync_netdev_name(dev: *const net_device) -> *const c_char;
+    pub(crate) fn ct_sync_netdev_flags(dev: *const net_device) -> u32;
+    pub(crate) fn ct_sync_netdev_ifindex(dev: *const net_device) -> u32;
+    pub(crate) fn ct_sync_netdev_mtu(dev: *const net_device) -> u32;
+    pub(crate) fn ct_sync_netdev_announce(dev: *mut net_device);
+
+    // sysctl.c
+    pub(crate) fn ct_sync_sysctl_register(
+        net: *mut net,
+        ops: *const ct_sync_sysctl_ops,
+        owner: *mut c_void,
+        files: *const ct_sync_sysctl_file,
+        count: u32,
+    ) -> *mut ct_sync_sysctl;
+    pub(crate) fn ct_sync_sysctl_unregister(sysctl: *mut ct_sync_sysctl);
+
+    // socket.c
+    pub(crate) fn ct_sync_socket_open(
+        net: *mut net,
+        family: u16,
+        receive_buffer: u32,
+        send_buffer: u32,
+        send_timeout_ms: u32,
+    ) -> *mut socket;
+    pub(crate) fn ct_sync_socket_set(
+        sock: *mut socket,
+        level: u32,
+        option: u32,
+        value: *const u8,
+        length: u32,
+    ) -> i32;
+    pub(crate) fn ct_sync_socket_bind(
+        sock: *mut socket,
+        ifindex: u32,
+        address: *const u8,
+        length: u32,
+    ) -> i32;
+    pub(crate) fn ct_sync_ip6_is_own_on(net: *mut net, ifindex: u32, address: *const u32) -> bool;
+    pub(crate) fn ct_sync_socket_send(
+        sock: *mut socket,
+        address: *const u8,
+        address_length: u32,
+        frame: *const u8,
+        length: usize,
+        wait: bool,
+    ) -> i32;
+    pub(crate) fn ct_sync_socket_receive(
+        sock: *mut socket,
+        frame: *mut u8,
+        length: usize,
+        address: *mut u8,
+        address_length: u32,
+        hop_limit: *mut i32,
+    ) -> i32;
+    pub(crate) fn ct_sync_socket_wait(sock: *mut socket);
+
+    // thread.c
+    pub(crate) fn ct_sync_thread_start(
+        body: ct_sync_thread_body,
+        data: *mut c_void,
+        name: *const c_char,
+        namespace_id: u32,
+    ) -> *mut task_struct;
+    pub(crate) fn ct_sync_signal_raise(signal: *mut ct_sync_signal);
+    pub(crate) fn ct_sync_signal_wait(signal: *mut ct_sync_signal, timeout_ns: u64);
+    pub(crate) fn ct_sync_this_cpu() -> u32;
+    pub(crate) fn ct_sync_cpus() -> u32;
+    pub(crate) fn ct_sync_log_allowed(subject: u32) -> bool;
 }

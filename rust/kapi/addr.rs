@@ -5,11 +5,12 @@
 use kernel::sync::rcu;
 
 use super::abi;
-use super::netns::Net;
+use super::net::Net;
 use super::tuple;
 
 impl Net {
-    /// Whether an IPv4 address, the first four bytes, is one of this namespace's interfaces, in whatever VRF.
+    /// Whether an IPv4 address, the first four bytes, is one of this namespace's interfaces, in
+    /// whatever VRF.
     pub(crate) fn has_ip(self, address: &[u8; 16], _rcu: &rcu::Guard) -> bool {
         let address = tuple::address_of(address);
         // SAFETY: By the type invariant; under RCU; the address is only read.

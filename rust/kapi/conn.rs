@@ -2,18 +2,19 @@
 
 //! Entries of the conntrack table (`struct nf_conn`), borrowed or counted.
 //!
-//! [`Conn`] is an entry that others may see: it is in the table, or was. A `&Conn` is alive as long as
-//! the guard that it was borrowed from (a bucket's lock, the delivery of an event) or the [`ARef`] that
-//! keeps it; there is no other way to one. [`Fields`] is what can be read and changed of any entry, also
-//! of one that nobody sees yet ([`super::new_conn`]).
+//! [`Conn`] is an entry that others may see: it is in the table, or was. A `&Conn` is alive as long
+//! as the guard that it was borrowed from (a bucket's lock, the delivery of an event) or the
+//! [`ARef`] that keeps it; there is no other way to one. [`Fields`] is what can be read and changed
+//! of any entry, also of one that nobody sees yet ([`super::new_conn`]).
 //!
-//! Entries are SLAB_TYPESAFE_BY_RCU: the memory of one that was freed may be another connection at once. So a
-//! reference is taken first, and what the entry is about is checked then ([`super::table`]).
+//! Entries are SLAB_TYPESAFE_BY_RCU: the memory of one that was freed may be another connection at
+//! once. So a reference is taken first, and what the entry is about is checked then
+//! ([`super::table`]).
 //!
 //! # Teardown
 //!
-//! A reference that is held counts against the limit of the table and stalls the exit of its namespace:
-//! keep none across a sleep.
+//! A reference that is held counts against the limit of the table and stalls the exit of its
+//! namespace: keep none across a sleep.
 
 use core::marker::PhantomPinned;
 use core::ops::Deref;
@@ -23,7 +24,7 @@ use kernel::sync::aref::{ARef, AlwaysRefCounted};
 use kernel::sync::atomic::{Atomic, Full, Relaxed};
 
 use super::abi;
-use super::netns::Net;
+use super::net::Net;
 use super::tuple::{Direction, Tuple, Zone};
 use crate::proto::Key;
 
@@ -151,7 +152,8 @@ impl Fields {
     }
 
     fn timeout(&self) -> &Atomic<u32> {
-        // SAFETY: By the type invariant; the kernel reads and writes it with READ_ONCE and WRITE_ONCE.
+        // SAFETY: By the type invariant; the kernel reads and writes it with READ_ONCE and
+        // WRITE_ONCE.
         unsafe { Atomic::from_ptr(abi::ct_sync_conn_timeout(self.as_ptr())) }
     }
 
@@ -207,9 +209,10 @@ impl Fields {
     }
 }
 
-/// A bit of `nf_conn.status` that this module may change: one of the upper half, which the kernel does not use and
-/// netlink does not show, or one of those of the kernel's that say something of a connection. All others say what
-/// an entry has or where it is, and a wrong one would crash the kernel.
+/// A bit of `nf_conn.status` that this module may change: one of the upper half, which the kernel
+/// does not use and netlink does not show, or one of those of the kernel's that say something of a
+/// connection. All others say what an entry has or where it is, and a wrong one would crash the
+/// kernel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bit(u32);
 
@@ -284,7 +287,8 @@ impl Status {
         unsafe { abi::ct_sync_bit_test_and_clear(self.word(), bit.0) }
     }
 
-    /// Clears and sets bits at once, those that a [`Bit`] may be, and writes nothing if they are so already.
+    /// Clears and sets bits at once, those that a [`Bit`] may be, and writes nothing if they are so
+    /// already.
     pub(crate) fn change(&self, clear: usize, set: usize) {
         let (clear, set) = (clear & CHANGEABLE, set & CHANGEABLE);
         let mut old = self.load();
@@ -309,8 +313,8 @@ impl Status {
 #[repr(transparent)]
 pub(crate) struct Conn(Fields);
 
-// SAFETY: The count keeps the entry (nf_conntrack_get, nf_ct_put), and all instances are counted: those that
-// are not yet are no `Conn`.
+// SAFETY: The count keeps the entry (nf_conntrack_get, nf_ct_put), and all instances are counted:
+// those that are not yet are no `Conn`.
 unsafe impl AlwaysRefCounted for Conn {
     fn inc_ref(&self) {
         // SAFETY: By the type invariant there is a reference, so the count is not 0.
@@ -347,6 +351,18 @@ impl Conn {
         unsafe { &*ct.cast::<Self>() }
     }
 
+    /// Takes a pointer of C's for a borrowed entry, if that is or was in the table.
+    ///
+    /// # Safety
+    ///
+    /// `ct` is an entry that is not freed during `'a`.
+    pub(super) unsafe fn from_seen<'a>(ct: *mut abi::nf_conn) -> Option<&'a Self> {
+        // SAFETY: By the caller's promise.
+        let entry = unsafe { Fields::from_raw(ct) };
+        // SAFETY: As above; a confirmed entry is counted, and whoever keeps it has a reference.
+        entry.is_confirmed().then(|| unsafe { Self::from_raw(ct) })
+    }
+
     /// Takes over a reference.
     ///
     /// # Safety
@@ -362,7 +378,8 @@ impl Conn {
         self.status().has_number(abi::IPS_DYING_BIT)
     }
 
-    /// Whether it is the twin of a connection, which the kernel makes for a moment when two packets race.
+    /// Whether it is the twin of a connection, which the kernel makes for a moment when two packets
+    /// race.
     pub(crate) fn is_clash(&self) -> bool {
         self.status().has_number(abi::IPS_NAT_CLASH_BIT)
     }
@@ -382,14 +399,15 @@ impl Conn {
         self.status().has_number(abi::IPS_TEMPLATE_BIT)
     }
 
-    /// Takes it out of the table, unless somebody else does or a listener refuses the event of its end;
-    /// returns whether that was done. It lives on as long as there are references.
+    /// Takes it out of the table, unless somebody else does or a listener refuses the event of its
+    /// end; returns whether that was done. It lives on as long as there are references.
     ///
     /// # Context
     ///
     /// Any, but with no lock of the table and of expectations: it takes them.
     pub(crate) fn delete(&self) -> bool {
-        // SAFETY: By the type invariant somebody has a reference, and it is no stand-in, which is in no list.
+        // SAFETY: By the type invariant somebody has a reference, and it is no stand-in, which is
+        // in no list.
         self.is_confirmed() && unsafe { abi::nf_ct_delete(self.as_ptr(), 0, 0) }
     }
 }

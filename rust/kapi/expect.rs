@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What connections expect: other connections that they have announced (`struct nf_conntrack_expect`).
+//! What connections expect: other connections that they have announced (`struct
+//! nf_conntrack_expect`).
 //!
-//! The list of a connection is read and changed under [`ExpectLock`], one lock for all, inside of those of buckets and
-//! entries.
+//! The list of a connection is read and changed under [`ExpectLock`], one lock for all, inside of
+//! those of buckets and entries.
 //!
 //! # Teardown
 //!
-//! An expectation that was added belongs to the kernel: it ends with its time, its connection, its helper, or by
-//! [`ExpectLock::retain`]. None is kept here.
+//! An expectation that was added belongs to the kernel: it ends with its time, its connection, its
+//! helper, or by [`ExpectLock::retain`]. None is kept here.
 
 use core::ffi::CStr;
 use core::marker::PhantomData;
@@ -75,7 +76,8 @@ pub(crate) use super::abi::{
 /// The flags that may be set here: all others are the kernel's affair.
 const FLAGS: u32 = abi::NF_CT_EXPECT_PERMANENT | abi::NF_CT_EXPECT_INACTIVE | OWN_FLAG;
 
-/// A flag that the kernel does not use, and that netlink does not show: for the owner of a list of expectations.
+/// A flag that the kernel does not use, and that netlink does not show: for the owner of a list of
+/// expectations.
 pub(crate) const OWN_FLAG: u32 = 1 << 16;
 const _: () = assert!(OWN_FLAG & (abi::NF_CT_EXPECT_MASK | abi::NF_CT_EXPECT_DEAD) == 0);
 
@@ -215,7 +217,8 @@ impl ExpectLock {
         let mut next = NonNull::new(first);
         core::iter::from_fn(move || {
             let this = next?;
-            // SAFETY: In the list, which does not change but by `retain`, which ends only what was given out before.
+            // SAFETY: In the list, which does not change but by `retain`, which ends only what was
+            // given out before.
             next = NonNull::new(unsafe { abi::ct_sync_expect_next(this.as_ptr()) });
             Some(Expected(this, PhantomData))
         })
@@ -224,8 +227,8 @@ impl ExpectLock {
     /// Ends what a connection expects and `keep` does not want to keep.
     pub(crate) fn retain(&mut self, conn: &Conn, keep: impl Fn(&Expected<'_>) -> bool) {
         for expected in self.of(conn).filter(|expected| !keep(expected)) {
-            // SAFETY: In the list, with the lock; `self` is borrowed mutably, so nobody else has it, and the
-            // iterator has gone on to the next one before.
+            // SAFETY: In the list, with the lock; `self` is borrowed mutably, so nobody else has
+            // it, and the iterator has gone on to the next one before.
             unsafe { abi::nf_ct_unlink_expect_report(expected.0.as_ptr(), 0, 0) }
         }
     }
@@ -254,8 +257,8 @@ impl<'l> Expected<'l> {
         let mut fields = abi::ct_sync_expect_fields::default();
         // SAFETY: By the type invariant; the result is ours to write.
         unsafe { abi::ct_sync_expect_read(self.0.as_ptr(), &raw mut fields) };
-        // INVARIANT: A helper or a function that is unregistered ends the expectations that name it, under the
-        // lock that is held, and goes away a grace period later.
+        // INVARIANT: A helper or a function that is unregistered ends the expectations that name
+        // it, under the lock that is held, and goes away a grace period later.
         Expectable(fields, PhantomData)
     }
 
@@ -295,8 +298,9 @@ impl<'l> Expected<'l> {
 
 /// An expectation that nobody else sees.
 ///
-/// It counts neither its connection nor what it names, and what is unregistered ends only the expectations that are in a
-/// list by then. So it lives in the RCU section that has found them, and no longer than the connection.
+/// It counts neither its connection nor what it names, and what is unregistered ends only the
+/// expectations that are in a list by then. So it lives in the RCU section that has found them, and
+/// no longer than the connection.
 ///
 /// # Invariants
 ///
@@ -307,7 +311,8 @@ pub(crate) struct NewExpectation<'g>(
 );
 
 impl<'g> NewExpectation<'g> {
-    /// Makes one of a connection; `None` without memory, and if the connection has no helper with such a class.
+    /// Makes one of a connection; `None` without memory, and if the connection has no helper with
+    /// such a class.
     pub(crate) fn new(conn: &'g Conn, what: &Expectable<'g>, rcu: &'g rcu::Guard) -> Option<Self> {
         let class_max = conn.helper(rcu)?.class_max();
         if u32::from(what.class()) > class_max {
@@ -323,8 +328,8 @@ impl<'g> NewExpectation<'g> {
 
     /// Has the kernel expect it, for `jiffies`; false if it refuses.
     pub(crate) fn add(self, jiffies: u32) -> bool {
-        // SAFETY: By the type invariant: it ends with what it names from now on. A caller with the lock would wait
-        // for ever.
+        // SAFETY: By the type invariant: it ends with what it names from now on. A caller with the
+        // lock would wait for ever.
         if unsafe { abi::nf_ct_expect_related_report(self.0.as_ptr(), 0, 0, 0) } < 0 {
             return false;
         }

@@ -2,9 +2,9 @@
 
 //! What conntrack keeps in extensions of an entry, and security contexts.
 //!
-//! An extension is added only before an entry can be seen ([`super::new_conn`]) and lives as long as the entry. Each
-//! accessor copies its words one by one, as ctnetlink does: they belong together only as far as their
-//! writers see to it.
+//! An extension is added only before an entry can be seen ([`super::new_conn`]) and lives as long
+//! as the entry. Each accessor copies its words one by one, as ctnetlink does: they belong together
+//! only as far as their writers see to it.
 
 use kernel::prelude::*;
 use kernel::str::CStrExt;
@@ -178,8 +178,8 @@ pub(crate) fn secctx(secmark: u32, context: &mut [u8]) -> Result<usize> {
 ///
 /// # Errors
 ///
-/// `ENOTSUPP` in a kernel whose entries have no such mark, and what the security module says: that it does not
-/// know the context.
+/// `ENOTSUPP` in a kernel whose entries have no such mark, and what the security module says: that
+/// it does not know the context.
 ///
 /// # Context
 ///

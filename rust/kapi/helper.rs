@@ -4,9 +4,10 @@
 //!
 //! # Teardown
 //!
-//! A helper is unregistered by its module, and connections keep the object from then on, but not the module's
-//! code. So nothing of it is called but in the same RCU section in which [`Helper::works`] was asked:
-//! `nf_conntrack_helper_unregister()` waits for a grace period before the text goes away.
+//! A helper is unregistered by its module, and connections keep the object from then on, but not
+//! the module's code. So nothing of it is called but in the same RCU section in which
+//! [`Helper::works`] was asked: `nf_conntrack_helper_unregister()` waits for a grace period before
+//! the text goes away.
 
 use core::ffi::CStr;
 
@@ -102,7 +103,8 @@ impl Fields {
     /// Whether it expects something, as a hint: the list may be another by now.
     pub(crate) fn expects(&self) -> bool {
         let help = self.help();
-        // SAFETY: An extension of the entry; a look at whether the list has a first element is one at a word.
+        // SAFETY: An extension of the entry; a look at whether the list has a first element is one
+        // at a word.
         !help.is_null() && unsafe { !abi::ct_sync_expect_first(help).is_null() }
     }
 
@@ -118,21 +120,22 @@ impl Fields {
         unsafe { abi::ct_sync_help(self.as_ptr()) }
     }
 
-    /// Has the helper take the next packets as ctnetlink has it when it sets an entry: a line may begin with
-    /// each.
+    /// Has the helper take the next packets as ctnetlink has it when it sets an entry: a line may
+    /// begin with each.
     pub(crate) fn pick_up(&self) {
         let rcu = rcu::read_lock();
         // Connections keep a helper whose module is gone.
         if let Some(helper) = self.helper(&rcu).filter(|helper| helper.works()) {
-            // SAFETY: It was registered in this RCU section, so its code is there; the entry is its own.
+            // SAFETY: It was registered in this RCU section, so its code is there; the entry is its
+            // own.
             unsafe { abi::ct_sync_helper_pick_up(helper.as_ptr(), self.as_ptr()) };
         }
     }
 }
 
 impl Conn {
-    /// Has the kernel find this connection of GRE by the sender's key too, as long as it and its master live, if
-    /// the master is a control connection of PPTP: its helper has the list of keys.
+    /// Has the kernel find this connection of GRE by the sender's key too, as long as it and its
+    /// master live, if the master is a control connection of PPTP: its helper has the list of keys.
     pub(crate) fn map_keys(&self) {
         let rcu = rcu::read_lock();
         let Some(master) = self.master() else {

@@ -21,10 +21,13 @@ pub(crate) mod timeout;
 pub(crate) mod tuple;
 
 pub(crate) mod hooks;
-pub(crate) mod knobs;
+pub(crate) mod net;
+pub(crate) mod netdev;
 pub(crate) mod netns;
 pub(crate) mod notifier;
+pub(crate) mod skb;
 pub(crate) mod socket;
+pub(crate) mod sysctl;
 pub(crate) mod thread;
 
 /// What the flat types of the protocol assume of the kernel.

@@ -1,226 +1,238 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Network namespaces, and what the module has in each.
+//! What a module has in each network namespace.
 //!
-//! `struct pernet_operations` makes an [`Instance`] for each namespace and ends it with the
-//! namespace or with the module: `pre_exit` stops all that runs in it, `exit` frees it. After
-//! [`Subsystem`] is dropped no callback runs any more: `unregister_pernet_subsys()` has ended
-//! every namespace's instance, and the notifiers were unregistered before it.
+//! `struct pernet_operations` makes a [`PerNet`] for each namespace and ends it with the namespace
+//! or with the module: `pre_exit` stops all that runs in it, `exit` frees it.
+//!
+//! # Teardown
+//!
+//! After [`Subsystem`] is dropped no callback runs any more: `unregister_pernet_subsys()` has ended
+//! what every namespace has, with its proc file and its works, and the notifiers of devices and
+//! modules were unregistered before it.
 
-use core::ffi::{c_int, c_void, CStr};
-use core::ptr::NonNull;
+use core::ffi::{c_void, CStr};
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 
-use kernel::bindings;
 use kernel::ffi::c_char;
 use kernel::prelude::*;
 use kernel::seq_file::SeqFile;
+use kernel::str::CStrExt;
 use kernel::sync::Arc;
 
 use super::abi;
-use crate::instance::Instance;
+use super::net::{Net, Work};
+use super::netdev::{DeviceEvent, NetDevice, Rtnl};
+use super::notifier::{self, Listener};
+use super::skb::Skb;
 
-/// Longest name of an interface, without its NUL (`IFNAMSIZ` - 1).
-pub(crate) const DEVICE_NAME_MAX: usize = 15;
+/// What a module has in a namespace.
+pub(crate) trait PerNet: Send + Sync + Sized + 'static {
+    /// Who hears conntrack events.
+    type Listener: Listener;
 
-extern "C" {
-    fn ct_sync_subsystem_register() -> c_int;
-    fn ct_sync_subsystem_unregister();
-    fn ct_sync_init_net_instance() -> *mut c_void;
-    fn ct_sync_param_syncdev() -> *const c_char;
-    fn ct_sync_device_find(
-        net: *mut c_void,
-        name: *const c_char,
-        ifindex: *mut u32,
-        mtu: *mut u32,
-    ) -> c_int;
-    fn ct_sync_net_inum(net: *mut c_void) -> u32;
-}
+    /// The name of its file in `/proc/net`.
+    const NAME: &'static CStr;
 
-/// A network namespace.
-///
-/// # Invariants
-///
-/// Points to a `struct net` that lives at least until the `exit` of the instance made for it:
-/// whoever holds a `Net` got it from that instance, and gives it up before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Net(NonNull<c_void>);
-
-// SAFETY: The helpers that take a `struct net` may be called from any task (net_namespace.h).
-unsafe impl Send for Net {}
-// SAFETY: As above; nothing is changed through the pointer without the helpers' own locks.
-unsafe impl Sync for Net {}
-
-impl Net {
-    /// The pointer, for the helpers.
-    pub(super) fn as_ptr(self) -> *mut c_void {
-        self.0.as_ptr()
-    }
-
-    /// The pointer, for C.
-    pub(super) fn raw(self) -> *mut abi::net {
-        self.0.as_ptr().cast()
-    }
-
-    /// Takes a pointer of C's.
-    ///
-    /// # Safety
-    ///
-    /// `net` is a namespace that lives as long as the type invariant says.
-    pub(super) unsafe fn from_raw(net: *mut abi::net) -> Self {
-        // SAFETY: By the caller's promise it is not NULL.
-        Self(unsafe { NonNull::new_unchecked(net.cast()) })
-    }
-
-    /// The number of the namespace, as `readlink /proc/self/ns/net` shows it.
-    pub(crate) fn inum(self) -> u32 {
-        // SAFETY: By the type invariant the namespace is alive.
-        unsafe { ct_sync_net_inum(self.as_ptr()) }
-    }
-
-    /// Finds an interface by its name.
+    /// Makes it, in a namespace that is being set up.
     ///
     /// # Errors
     ///
-    /// `ENODEV` if the namespace has none of that name.
-    pub(crate) fn find_device(self, name: &CStr) -> Result<Device> {
-        let mut device = Device { ifindex: 0, mtu: 0 };
-        // SAFETY: By the type invariant the namespace is alive; the name ends with NUL and both
-        // results are ours to write.
-        let err = unsafe {
-            ct_sync_device_find(
-                self.as_ptr(),
-                name.as_char_ptr(),
-                &raw mut device.ifindex,
-                &raw mut device.mtu,
-            )
-        };
-        kernel::error::to_result(err)?;
-        Ok(device)
-    }
+    /// Whatever keeps the namespace from being made.
+    fn new(net: Net) -> Result<Arc<Self>>;
+
+    /// Stops all that runs, for good.
+    fn shut_down(&self);
+
+    /// Writes its file.
+    fn show(&self, seq: &SeqFile);
+
+    /// Does what was queued. May sleep.
+    fn work(&self, work: Work);
+
+    /// Takes note of something that has happened to a device.
+    fn device_event(&self, rtnl: &Rtnl, dev: &NetDevice, event: DeviceEvent);
+
+    /// Whether it matters that a module comes, or has come or gone.
+    fn module_matters(name: &CStr, coming: bool) -> bool;
+
+    /// Takes note of that, in this namespace.
+    fn module_changed(&self);
+
+    /// Takes note of a packet to this node that came in by another interface than the one that
+    /// hooks watch.
+    fn foreign(&self, skb: &Skb);
+
+    /// Whether a packet passes a device that is watched.
+    fn passes(&self, skb: &Skb) -> bool;
 }
 
-/// What is known of an interface that was found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Device {
-    /// Its index.
-    pub(crate) ifindex: u32,
-    /// Its MTU in bytes.
-    pub(crate) mtu: u32,
-}
+/// The registration of all per-namespace callbacks; ends what every namespace has when dropped.
+pub(crate) struct Subsystem<T: PerNet>(PhantomData<T>);
 
-/// The registration of all per-namespace callbacks; ends every instance when dropped.
-pub(crate) struct Subsystem(());
+impl<T: PerNet> Subsystem<T> {
+    const OPS: abi::ct_sync_net_ops = abi::ct_sync_net_ops {
+        name: kernel::str::as_char_ptr_in_const_context(T::NAME),
+        init: init::<T>,
+        pre_exit: pre_exit::<T>,
+        exit: exit::<T>,
+        work: work::<T>,
+        show: show::<T>,
+        device: device::<T>,
+        module_matters: module_matters::<T>,
+        module_changed: module_changed::<T>,
+        foreign: foreign::<T>,
+        passes: passes::<T>,
+        event: notifier::event::<T::Listener>,
+        expectation: notifier::expectation::<T::Listener>,
+        packet: notifier::packet::<T::Listener>,
+    };
 
-impl Subsystem {
-    /// Loads ctnetlink if it can be loaded, and makes an instance in every namespace.
+    /// Loads ctnetlink if it can be loaded, and makes a `T` in every namespace.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, and what `register_pernet_subsys()` returns.
     pub(crate) fn register() -> Result<Self> {
-        // SAFETY: Called once, from module init; undone by drop.
-        kernel::error::to_result(unsafe { ct_sync_subsystem_register() })?;
-        Ok(Self(()))
+        let ops = Self::OPS;
+        // SAFETY: Called once, from module init; undone by drop. The callbacks are copied.
+        kernel::error::to_result(unsafe { abi::ct_sync_subsystem_register(&raw const ops) })?;
+        Ok(Self(PhantomData))
     }
 
-    /// The instance of the initial namespace.
-    pub(crate) fn initial(&self) -> Arc<Instance> {
-        // SAFETY: The subsystem is registered, so the initial namespace has an instance.
-        let instance = unsafe { ct_sync_init_net_instance() };
-        // SAFETY: It was stored by `ct_sync_rs_net_init` and lives until `self` is dropped.
-        unsafe { borrow(instance) }.clone()
+    /// What the initial namespace has.
+    pub(crate) fn initial(&self) -> Arc<T> {
+        // SAFETY: The subsystem is registered, so the initial namespace has one.
+        let owner = unsafe { abi::ct_sync_init_net_owner() };
+        // SAFETY: It was stored by `init` and lives until `self` is dropped.
+        unsafe { borrow::<T>(owner) }.clone()
     }
 }
 
-impl Drop for Subsystem {
+impl<T: PerNet> Drop for Subsystem<T> {
     fn drop(&mut self) {
         // SAFETY: By construction it was registered, and is not used again.
-        unsafe { ct_sync_subsystem_unregister() }
+        unsafe { abi::ct_sync_subsystem_unregister() }
     }
 }
 
 /// The module parameter `syncdev`: empty for none.
 pub(crate) fn param_syncdev() -> &'static CStr {
     // SAFETY: Returns a static string of the module, which is read-only after load.
-    unsafe { CStr::from_char_ptr(ct_sync_param_syncdev()) }
+    unsafe { CStr::from_char_ptr(abi::ct_sync_param_syncdev()) }
 }
 
-/// An instance as C keeps it.
-type Owned = KBox<Arc<Instance>>;
+/// What a namespace has, as C keeps it.
+type Owned<T> = KBox<Arc<T>>;
 
-/// The instance behind C's pointer.
+/// What is behind C's pointer.
 ///
 /// # Safety
 ///
-/// `instance` was made by [`ct_sync_rs_net_init`] and [`ct_sync_rs_net_exit`] has not been called
-/// with it, nor will it be during `'a`.
-pub(super) unsafe fn borrow<'a>(instance: *mut c_void) -> &'a Arc<Instance> {
-    // SAFETY: By the caller's promise it points to a live `Arc<Instance>`.
-    unsafe { &*instance.cast::<Arc<Instance>>() }
+/// `owner` was made by [`init`] for the same `T`, and [`exit`] has not been called with it, nor
+/// will it be during `'a`.
+unsafe fn borrow<'a, T>(owner: *mut c_void) -> &'a Arc<T> {
+    // SAFETY: By the caller's promise it points to a live `Arc<T>`.
+    unsafe { &*owner.cast::<Arc<T>>() }
 }
 
-/// Makes the instance of a new namespace.
-///
 /// # Safety
 ///
-/// For `netns.c` only: `net` is being set up and outlives the instance; `slot` may be written.
-#[no_mangle]
-unsafe extern "C" fn ct_sync_rs_net_init(net: *mut c_void, slot: *mut *mut c_void) -> c_int {
+/// For `netns.c` only: `net` is being set up and outlives what is made; `slot` may be written.
+unsafe extern "C" fn init<T: PerNet>(net: *mut abi::net, slot: *mut *mut c_void) -> i32 {
     kernel::error::from_result(|| {
-        // INVARIANT: `exit` of this namespace ends the instance (netns.c).
-        let net = Net(NonNull::new(net).ok_or(EINVAL)?);
-        let instance = Instance::new(net)?;
-        // Its files hold the instance, so only this ends it.
-        let instance: Owned =
-            KBox::new(instance.clone(), GFP_KERNEL).inspect_err(|_| instance.shut_down())?;
+        // SAFETY: By the caller's promise; `exit` of this namespace ends who holds it.
+        let owner = T::new(unsafe { Net::from_raw(net) })?;
+        // Its files may hold it, so only this ends it.
+        let owner: Owned<T> =
+            KBox::new(owner.clone(), GFP_KERNEL).inspect_err(|_| owner.shut_down())?;
         // SAFETY: The caller lets us write the slot.
-        unsafe { slot.write(KBox::into_raw(instance).cast()) };
+        unsafe { slot.write(KBox::into_raw(owner).cast()) };
         Ok(0)
     })
 }
 
-/// Stops all that runs in a namespace.
-///
 /// # Safety
 ///
-/// For `netns.c` only: `instance` was made by [`ct_sync_rs_net_init`] and is not freed.
-#[no_mangle]
-unsafe extern "C" fn ct_sync_rs_net_pre_exit(instance: *mut c_void) {
+/// For `netns.c` only, as all that follow: `owner` was made by [`init`] and is not freed.
+unsafe extern "C" fn pre_exit<T: PerNet>(owner: *mut c_void) {
     // SAFETY: By the caller's promise.
-    unsafe { borrow(instance) }.shut_down();
+    unsafe { borrow::<T>(owner) }.shut_down();
 }
 
-/// Frees the instance.
-///
 /// # Safety
 ///
-/// For `netns.c` only: as above, and `instance` is not used again.
-#[no_mangle]
-unsafe extern "C" fn ct_sync_rs_net_exit(instance: *mut c_void) {
-    // SAFETY: By the caller's promise it is the box that `ct_sync_rs_net_init` let go of.
-    drop(unsafe { Owned::from_raw(instance.cast()) });
+/// As above, and `owner` is not used again.
+unsafe extern "C" fn exit<T: PerNet>(owner: *mut c_void) {
+    // SAFETY: By the caller's promise it is the box that `init` let go of.
+    drop(unsafe { Owned::<T>::from_raw(owner.cast()) });
 }
 
-/// Starts or stops replication after a device came or went.
-///
 /// # Safety
 ///
-/// As [`ct_sync_rs_net_pre_exit`].
-#[no_mangle]
-unsafe extern "C" fn ct_sync_rs_reconcile(instance: *mut c_void) {
+/// As [`pre_exit`].
+unsafe extern "C" fn work<T: PerNet>(owner: *mut c_void, which: u32) {
     // SAFETY: By the caller's promise.
-    unsafe { borrow(instance) }.reconcile();
+    unsafe { borrow::<T>(owner) }.work(Work(which));
 }
 
-/// Writes `/proc/net/ct_sync`.
-///
 /// # Safety
 ///
-/// As [`ct_sync_rs_net_pre_exit`]; `seq` is the open file, used by this task only.
-#[no_mangle]
-unsafe extern "C" fn ct_sync_rs_show(instance: *mut c_void, seq: *mut bindings::seq_file) {
+/// As [`pre_exit`]; `seq` is the open file, used by this task only.
+unsafe extern "C" fn show<T: PerNet>(owner: *mut c_void, seq: *mut abi::seq_file) {
     // SAFETY: By the caller's promise.
-    let instance = unsafe { borrow(instance) };
+    let owner = unsafe { borrow::<T>(owner) };
     // SAFETY: By the caller's promise.
-    instance.show(unsafe { SeqFile::from_raw(seq) });
+    owner.show(unsafe { SeqFile::from_raw(seq.cast()) });
+}
+
+/// # Safety
+///
+/// As [`pre_exit`]; rtnl is held, and `dev` is a device of the namespace.
+unsafe extern "C" fn device<T: PerNet>(
+    owner: *mut c_void,
+    dev: *mut abi::net_device,
+    event: usize,
+) {
+    // SAFETY: By the caller's promise; who gives the event unlocks it.
+    let rtnl = ManuallyDrop::new(unsafe { Rtnl::assume_held() });
+    // SAFETY: By the caller's promise.
+    if let Some(dev) = unsafe { NetDevice::from_raw(dev) } {
+        // SAFETY: By the caller's promise.
+        unsafe { borrow::<T>(owner) }.device_event(&rtnl, dev, DeviceEvent::from_number(event));
+    }
+}
+
+/// # Safety
+///
+/// For `netns.c` only: the name ends with NUL.
+unsafe extern "C" fn module_matters<T: PerNet>(name: *const c_char, state: usize) -> bool {
+    // SAFETY: By the caller's promise.
+    let name = unsafe { CStr::from_char_ptr(name) };
+    T::module_matters(name, state == abi::MODULE_STATE_COMING)
+}
+
+/// # Safety
+///
+/// As [`pre_exit`].
+unsafe extern "C" fn module_changed<T: PerNet>(owner: *mut c_void) {
+    // SAFETY: By the caller's promise.
+    unsafe { borrow::<T>(owner) }.module_changed();
+}
+
+/// # Safety
+///
+/// For `hooks.c` only: as [`pre_exit`], and `skb` is a packet that a hook is given.
+unsafe extern "C" fn foreign<T: PerNet>(owner: *mut c_void, skb: *mut abi::sk_buff) {
+    // SAFETY: By the caller's promise.
+    unsafe { borrow::<T>(owner) }.foreign(unsafe { Skb::from_raw(skb) });
+}
+
+/// # Safety
+///
+/// As [`foreign`].
+unsafe extern "C" fn passes<T: PerNet>(owner: *mut c_void, skb: *mut abi::sk_buff) -> bool {
+    // SAFETY: By the caller's promise.
+    unsafe { borrow::<T>(owner) }.passes(unsafe { Skb::from_raw(skb) })
 }

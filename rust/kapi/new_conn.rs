@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Entries that nobody else sees yet: they are built step by step, and [`NewConn::confirm`] consumes them.
+//! Entries that nobody else sees yet: they are built step by step, and [`NewConn::confirm`]
+//! consumes them.
 //!
-//! What may only be done before an entry is confirmed (extensions, helper, master, NAT) are methods of
-//! these types and of no others, so the compiler sees that none is done later. The order is that of
-//! ctnetlink_create_conntrack(), and a type for each step: master and helper first ([`NewConn`]), since NAT
-//! asks for both; NAT next, since it hashes the source ([`Translated`]); then extensions and state.
+//! What may only be done before an entry is confirmed (extensions, helper, master, NAT) are methods
+//! of these types and of no others, so the compiler sees that none is done later. The order is that
+//! of ctnetlink_create_conntrack(), and a type for each step: master and helper first
+//! ([`NewConn`]), since NAT asks for both; NAT next, since it hashes the source ([`Translated`]);
+//! then extensions and state.
 //!
 //! # Teardown
 //!
@@ -22,7 +24,7 @@ use kernel::sync::rcu;
 use super::abi;
 use super::conn::{Conn, Fields};
 use super::helper::Helper;
-use super::netns::Net;
+use super::net::Net;
 use super::timeout::SharedPolicy;
 use super::tuple::{Direction, Tuple, Zone};
 
@@ -45,8 +47,8 @@ pub(crate) enum Refusal {
 ///
 /// # Invariants
 ///
-/// A `struct nf_conn` of `nf_conntrack_alloc()` that only this points to, but for NAT's list by source. Its count
-/// is 0; a master is its own reference.
+/// A `struct nf_conn` of `nf_conntrack_alloc()` that only this points to, but for NAT's list by
+/// source. Its count is 0; a master is its own reference.
 pub(crate) struct NewConn(NonNull<abi::nf_conn>);
 
 impl NewConn {
@@ -95,8 +97,8 @@ impl NewConn {
         Ok(Self(NonNull::new(ct).ok_or(Refusal::NoEntry)?))
     }
 
-    /// Ties it to the connection that has announced it. `IPS_EXPECTED` without a master crashes ctnetlink, so
-    /// both come together.
+    /// Ties it to the connection that has announced it. `IPS_EXPECTED` without a master crashes
+    /// ctnetlink, so both come together.
     pub(crate) fn set_master(&mut self, master: ARef<Conn>) {
         if self.master().is_some() {
             return;
@@ -104,7 +106,8 @@ impl NewConn {
         self.status().set_number(abi::IPS_EXPECTED_BIT);
         // SAFETY: By the type invariant.
         let place = unsafe { abi::ct_sync_conn_master(self.0.as_ptr()) };
-        // SAFETY: A field of the entry, which nobody else reads; the reference is the entry's from now on.
+        // SAFETY: A field of the entry, which nobody else reads; the reference is the entry's from
+        // now on.
         unsafe { place.write(ARef::into_raw(master).as_ptr().cast()) };
     }
 
@@ -124,8 +127,9 @@ impl NewConn {
         Ok(())
     }
 
-    /// Sets NAT up so that the reply direction becomes `reply`, of which it is a plain inverse where there is
-    /// none. NAT decides about tuples that are taken; whatever it decides, only this mapping is accepted.
+    /// Sets NAT up so that the reply direction becomes `reply`, of which it is a plain inverse
+    /// where there is none. NAT decides about tuples that are taken; whatever it decides, only this
+    /// mapping is accepted.
     ///
     /// # Errors
     ///
@@ -175,7 +179,8 @@ impl NewConn {
         }
     }
 
-    /// Makes of it an entry that is in no table, as a master for others: it ends with the last of them.
+    /// Makes of it an entry that is in no table, as a master for others: it ends with the last of
+    /// them.
     pub(crate) fn stand_in(self) -> ARef<Conn> {
         self.counted(1)
     }
@@ -279,7 +284,8 @@ impl Translated {
         unsafe { abi::ct_sync_add_policy(self.as_ptr(), policy.as_ptr()) }
     }
 
-    /// Says what the tracker of GRE sets at the first packet of a flow and obeys from then on, in jiffies.
+    /// Says what the tracker of GRE sets at the first packet of a flow and obeys from then on, in
+    /// jiffies.
     pub(crate) fn set_gre_timeouts(&mut self, unreplied: u32, replied: u32) {
         // SAFETY: As above.
         let gre = unsafe { abi::ct_sync_conn_gre(self.as_ptr()) };

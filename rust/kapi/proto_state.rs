@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the trackers of protocols keep in an entry. It is under the entry's lock, which [`Fields::lock`] takes.
+//! What the trackers of protocols keep in an entry. It is under the entry's lock, which
+//! [`Fields::lock`] takes.
 
 use core::marker::PhantomData;
 
@@ -84,7 +85,8 @@ impl Fields {
         unsafe { (&raw const (*tcp).state).read_volatile() }
     }
 
-    /// State of an SCTP association as a hint, without the lock; `None` in a kernel that does not track it.
+    /// State of an SCTP association as a hint, without the lock; `None` in a kernel that does not
+    /// track it.
     pub(crate) fn sctp_state_now(&self) -> Option<u32> {
         // SAFETY: By the type invariant of `Fields`.
         let sctp = unsafe { abi::ct_sync_conn_sctp(self.as_ptr()) };
@@ -92,7 +94,8 @@ impl Fields {
         (!sctp.is_null()).then(|| unsafe { (&raw const (*sctp).state).read_volatile() })
     }
 
-    /// The timeouts that the tracker of GRE keeps in the entry, in jiffies: before and after a reply.
+    /// The timeouts that the tracker of GRE keeps in the entry, in jiffies: before and after a
+    /// reply.
     pub(crate) fn gre_timeouts(&self) -> Option<[u32; 2]> {
         // SAFETY: By the type invariant of `Fields`.
         let gre = unsafe { abi::ct_sync_conn_gre(self.as_ptr()) };
@@ -102,8 +105,8 @@ impl Fields {
 }
 
 impl Locked<'_> {
-    /// What is known of a TCP connection. Of no meaning for other protocols, which have something else
-    /// in the same place.
+    /// What is known of a TCP connection. Of no meaning for other protocols, which have something
+    /// else in the same place.
     pub(crate) fn tcp(&mut self) -> &mut abi::ip_ct_tcp {
         // SAFETY: By the type invariant of `Fields`.
         let tcp = unsafe { abi::ct_sync_conn_tcp(self.entry.as_ptr()) };

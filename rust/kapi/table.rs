@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The conntrack table: lookups, buckets, passes. It is one for all namespaces; a [`Table`] is the part of one.
+//! The conntrack table: lookups, buckets, passes. It is one for all namespaces; a [`Table`] is the
+//! part of one.
 //!
 //! Locks: a bucket's lock is outside of an entry's and of that of expectations. A pass holds
 //! `nf_conntrack_mutex`, which others wait for: `conntrack -F`, a resize, the exit of a namespace.
@@ -13,7 +14,7 @@ use kernel::types::NotThreadSafe;
 
 use super::abi;
 use super::conn::Conn;
-use super::netns::Net;
+use super::net::Net;
 use super::tuple::{Direction, Tuple, Zone};
 
 /// The conntrack table of a namespace.
@@ -75,8 +76,8 @@ impl Table {
             portid: 0,
             report: 0,
         };
-        // SAFETY: By the invariant of `Net`; `visit` takes a pointer to what `data` points to, which nobody
-        // else uses until the pass is over.
+        // SAFETY: By the invariant of `Net`; `visit` takes a pointer to what `data` points to,
+        // which nobody else uses until the pass is over.
         unsafe { abi::nf_ct_iterate_cleanup_net(visit, &raw const data) }
     }
 
@@ -97,8 +98,8 @@ impl Table {
 ///
 /// # Safety
 ///
-/// For `nf_ct_iterate_cleanup_net()` only: `ct` is in the table, whose bucket is locked; `data` points to the
-/// reference to a closure that nobody else uses.
+/// For `nf_ct_iterate_cleanup_net()` only: `ct` is in the table, whose bucket is locked; `data`
+/// points to the reference to a closure that nobody else uses.
 unsafe extern "C" fn visit(ct: *mut abi::nf_conn, data: *mut c_void) -> i32 {
     // SAFETY: By the caller's promise.
     let each = unsafe { &mut *data.cast::<&mut dyn FnMut(&Conn) -> Verdict>() };
@@ -110,7 +111,8 @@ unsafe extern "C" fn visit(ct: *mut abi::nf_conn, data: *mut c_void) -> i32 {
 ///
 /// # Invariants
 ///
-/// The lock of bucket `number` is held by this task. `size` is how many buckets there are, and does not change.
+/// The lock of bucket `number` is held by this task. `size` is how many buckets there are, and does
+/// not change.
 pub(crate) struct Bucket {
     table: Table,
     number: u32,

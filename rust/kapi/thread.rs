@@ -5,33 +5,14 @@
 //! Dropping a [`Kthread`] asks it to stop and waits: `kthread_stop()` returns after the body has.
 
 use core::cell::UnsafeCell;
-use core::ffi::{c_int, c_void, CStr};
+use core::ffi::{c_void, CStr};
 use core::ptr::NonNull;
 
-use kernel::ffi::c_char;
 use kernel::prelude::*;
 use kernel::types::NotThreadSafe;
 
+use super::abi;
 use crate::proto::Time;
-
-extern "C" {
-    fn ct_sync_thread_start(
-        body: unsafe extern "C" fn(*mut c_void) -> c_int,
-        data: *mut c_void,
-        name: *const c_char,
-        namespace_id: u32,
-    ) -> *mut c_void;
-    fn ct_sync_thread_stop(thread: *mut c_void);
-    fn ct_sync_thread_should_stop() -> bool;
-    fn ct_sync_signal_raise(signal: *mut RawSignal);
-    fn ct_sync_signal_wait(signal: *mut RawSignal, timeout_ns: u64);
-    fn ct_sync_yield();
-    fn ct_sync_this_cpu() -> u32;
-    fn ct_sync_cpus() -> u32;
-    fn ct_sync_now_ns() -> u64;
-    fn ct_sync_random() -> u32;
-    fn ct_sync_log_allowed(subject: u32) -> bool;
-}
 
 /// What a thread does.
 pub(crate) trait Body: Send + 'static {
@@ -53,9 +34,9 @@ impl Stop {
     pub(crate) fn should_stop(&self) -> bool {
         // SAFETY: By the type invariant this is a thread, which may sleep here: `Body::run` calls
         // this with no lock held.
-        unsafe { ct_sync_yield() };
+        unsafe { abi::ct_sync_cond_resched() };
         // SAFETY: By the type invariant the current task is a kthread.
-        unsafe { ct_sync_thread_should_stop() }
+        unsafe { abi::kthread_should_stop() }
     }
 }
 
@@ -66,7 +47,7 @@ impl Stop {
 /// `task` is a thread that `ct_sync_thread_start` returned, with its reference. `body` came from
 /// `KBox::into_raw`, and only the thread uses it until it has ended.
 pub(crate) struct Kthread<T: Body> {
-    task: NonNull<c_void>,
+    task: NonNull<abi::task_struct>,
     body: NonNull<T>,
 }
 
@@ -84,7 +65,7 @@ impl<T: Body> Kthread<T> {
         // SAFETY: `run_body::<T>` takes a pointer to a `T`, which lives until `drop` has waited
         // for the thread; the name ends with NUL.
         let task = unsafe {
-            ct_sync_thread_start(run_body::<T>, body.cast(), name.as_char_ptr(), namespace_id)
+            abi::ct_sync_thread_start(run_body::<T>, body.cast(), name.as_char_ptr(), namespace_id)
         };
         let started = kernel::error::from_err_ptr(task).and_then(|task| {
             Ok((
@@ -107,7 +88,7 @@ impl<T: Body> Kthread<T> {
 impl<T: Body> Drop for Kthread<T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the reference is ours; it is not used again.
-        unsafe { ct_sync_thread_stop(self.task.as_ptr()) };
+        unsafe { abi::kthread_stop_put(self.task.as_ptr()) };
         // SAFETY: By the type invariant it came from `into_raw`, and the thread has ended.
         drop(unsafe { KBox::from_raw(self.body.as_ptr()) });
     }
@@ -118,7 +99,7 @@ impl<T: Body> Drop for Kthread<T> {
 /// # Safety
 ///
 /// `data` points to a `T` that only this thread uses, and that outlives it.
-unsafe extern "C" fn run_body<T: Body>(data: *mut c_void) -> c_int {
+unsafe extern "C" fn run_body<T: Body>(data: *mut c_void) -> i32 {
     // SAFETY: By the caller's promise.
     let body = unsafe { &mut *data.cast::<T>() };
     // INVARIANT: This is the thread's own body, and `Stop` cannot leave the thread.
@@ -126,17 +107,9 @@ unsafe extern "C" fn run_body<T: Body>(data: *mut c_void) -> c_int {
     0
 }
 
-/// The layout of `struct ct_sync_signal`.
-#[repr(C)]
-struct RawSignal {
-    task: *mut c_void,
-    raised: u32,
-    reserved: u32,
-}
-
 /// Wakes the one thread that waits for it. Raising takes no lock and does little when the signal
 /// is raised already.
-pub(crate) struct Signal(UnsafeCell<RawSignal>);
+pub(crate) struct Signal(UnsafeCell<abi::ct_sync_signal>);
 
 // SAFETY: All access goes through the helpers, which use atomic operations and RCU.
 unsafe impl Send for Signal {}
@@ -146,7 +119,7 @@ unsafe impl Sync for Signal {}
 impl Signal {
     /// A signal that is not raised.
     pub(crate) const fn new() -> Self {
-        Self(UnsafeCell::new(RawSignal {
+        Self(UnsafeCell::new(abi::ct_sync_signal {
             task: core::ptr::null_mut(),
             raised: 0,
             reserved: 0,
@@ -160,24 +133,25 @@ impl Signal {
     /// Any.
     pub(crate) fn raise(&self) {
         // SAFETY: The struct is initialised and lives as long as `self`.
-        unsafe { ct_sync_signal_raise(self.0.get()) }
+        unsafe { abi::ct_sync_signal_raise(self.0.get()) }
     }
 
     /// Waits until the signal is raised, the thread is to stop or `timeout_ns` are over, and
     /// lowers the signal. One thread only waits for a signal.
     pub(crate) fn wait(&self, _stop: &Stop, timeout_ns: u64) {
         // SAFETY: The struct is initialised and lives as long as `self`; `Stop` proves a kthread.
-        unsafe { ct_sync_signal_wait(self.0.get(), timeout_ns) }
+        unsafe { abi::ct_sync_signal_wait(self.0.get(), timeout_ns) }
     }
 }
 
 /// The monotonic clock.
 pub(crate) fn now() -> Time {
-    // SAFETY: `ktime_get_ns()` may be called from any context.
-    Time(unsafe { ct_sync_now_ns() })
+    // SAFETY: `ktime_get()` may be called from any context.
+    Time(unsafe { abi::ktime_get() } as u64)
 }
 
-/// What a line in the log is about. The values are those of `CT_SYNC_LOG_*` in `helpers/ct_sync.h`.
+/// What a line in the log is about. Of each there are 20 lines in 5 s at most, so that nobody can
+/// flood the log, and mistakes hide nothing.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum Subject {
@@ -189,26 +163,28 @@ pub(crate) enum Subject {
     Cluster = 2,
 }
 
+const _: () = assert!(Subject::Cluster as usize + 1 == abi::CT_SYNC_LOG_SUBJECTS);
+
 /// Whether one more line about the subject may be logged; see [`crate::log`].
 pub(crate) fn log_allowed(subject: Subject) -> bool {
     // SAFETY: `__ratelimit()` may be called from any context.
-    unsafe { ct_sync_log_allowed(subject as u32) }
+    unsafe { abi::ct_sync_log_allowed(subject as u32) }
 }
 
 /// A random number.
 pub(crate) fn random() -> u32 {
     // SAFETY: `get_random_u32()` may be called from any context.
-    unsafe { ct_sync_random() }
+    unsafe { abi::get_random_u32() }
 }
 
 /// How many CPUs there may be: numbers of CPUs are below it.
 pub(crate) fn cpus() -> usize {
     // SAFETY: Reads a variable that does not change after boot.
-    unsafe { ct_sync_cpus() as usize }
+    unsafe { abi::ct_sync_cpus() as usize }
 }
 
 /// The CPU that this runs on; without preemption disabled, the one it ran on a moment ago.
 pub(crate) fn this_cpu() -> usize {
     // SAFETY: `raw_smp_processor_id()` may be called from any context.
-    unsafe { ct_sync_this_cpu() as usize }
+    unsafe { abi::ct_sync_this_cpu() as usize }
 }

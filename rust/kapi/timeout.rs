@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Timeouts, in jiffies: those of protocols, and policies of timeouts that an entry may have (`struct
-//! nf_ct_timeout`).
+//! Timeouts, in jiffies: those of protocols, and policies of timeouts that an entry may have
+//! (`struct nf_ct_timeout`).
 //!
 //! # Teardown
 //!
-//! An entry that has a policy has a reference to it. The last one frees it after a grace period, with no code
-//! of ours: policies that this module has made may outlive it.
+//! An entry that has a policy has a reference to it. The last one frees it after a grace period,
+//! with no code of ours: policies that this module has made may outlive it.
 
 use core::ops::Deref;
 use core::ptr::NonNull;
@@ -18,7 +18,7 @@ use kernel::types::Opaque;
 
 use super::abi;
 use super::conn::Fields;
-use super::netns::Net;
+use super::net::Net;
 use super::tuple;
 
 /// A protocol as conntrack tracks it (`struct nf_conntrack_l4proto`): one of a few static objects.
@@ -43,8 +43,8 @@ impl Tracker {
 ///
 /// # Invariants
 ///
-/// Is a `struct nf_ct_timeout` with as many timeouts as its tracker's policies have. It is not freed while it
-/// is borrowed.
+/// Is a `struct nf_ct_timeout` with as many timeouts as its tracker's policies have. It is not
+/// freed while it is borrowed.
 #[repr(transparent)]
 pub(crate) struct Policy(Opaque<abi::nf_ct_timeout>);
 
@@ -89,8 +89,8 @@ impl Policy {
 
 /// A policy that is kept by a reference.
 ///
-/// A borrowed [`Policy`] cannot be made one: an entry may give its reference up at any time, and then there is
-/// nothing to count from.
+/// A borrowed [`Policy`] cannot be made one: an entry may give its reference up at any time, and
+/// then there is nothing to count from.
 ///
 /// # Invariants
 ///
@@ -101,7 +101,8 @@ pub(crate) struct SharedPolicy(NonNull<abi::nf_ct_timeout>);
 unsafe impl Send for SharedPolicy {}
 
 impl SharedPolicy {
-    /// Makes a policy of a family and a protocol, each of whose timeouts `timeout` gives by its index.
+    /// Makes a policy of a family and a protocol, each of whose timeouts `timeout` gives by its
+    /// index.
     ///
     /// # Errors
     ///
@@ -162,8 +163,8 @@ impl Fields {
     }
 }
 
-/// Timeout number `index` of a protocol in a namespace, in jiffies: that of a state or of a kind of flow. The last
-/// one if there are not as many.
+/// Timeout number `index` of a protocol in a namespace, in jiffies: that of a state or of a kind of
+/// flow. The last one if there are not as many.
 pub(crate) fn of_protocol(net: Net, protocol: u8, index: usize) -> u32 {
     let mut timeouts = core::ptr::null();
     // SAFETY: By the invariant of `Net`; the result is ours to write.

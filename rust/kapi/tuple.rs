@@ -153,8 +153,8 @@ impl Zone {
         }
     }
 
-    /// The zone to look one direction of a connection up in: a zone of one direction leaves the tuple
-    /// of the other in no zone.
+    /// The zone to look one direction of a connection up in: a zone of one direction leaves the
+    /// tuple of the other in no zone.
     pub(crate) fn in_direction(self, direction: Direction) -> Self {
         let inside = self.dir & (1 << direction.number()) != 0;
         Self {

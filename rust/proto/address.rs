@@ -5,7 +5,7 @@
 /// Where a datagram came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Address {
-    /// [`FAMILY_V4`](super::entry::FAMILY_V4), [`FAMILY_V6`](super::entry::FAMILY_V6), or 0 when
+    /// [`FAMILY_V4`](super::key::FAMILY_V4), [`FAMILY_V6`](super::key::FAMILY_V6), or 0 when
     /// nothing is known.
     pub family: u8,
     /// The address in network byte order; an IPv4 address takes the first four bytes.

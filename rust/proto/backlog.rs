@@ -5,37 +5,18 @@
 //! For each frame the keys of its connections are kept, and its marks (END, REPAIRED, GONE): what
 //! is sent again is not the frame, but what is true of the keys by then.
 
-use super::bytes::{Reader, Writer};
-use super::entry::Key;
-use super::gaps::Range;
-use super::header::HEADER_LEN;
-use super::record::{expects, put_gone, put_remembered, Record, Records, ResyncEnd};
+use super::key::Key;
+use super::range::Range;
+use super::ring::{Ring, RingFrame};
 use super::time::{Time, NS_PER_MS};
-use crate::buffer::Buffer;
+use super::wire::bytes::{Reader, Writer};
+use super::wire::record::{Record, Records, ResyncEnd};
+use super::wire::remember::{expects, put_remembered};
+use super::wire::write::put_gone;
 
 /// A repair that the asking node has not seen may be under way for so long; less than the time
 /// until a NACK is repeated.
 const UNDER_WAY_NS: u64 = 20 * NS_PER_MS;
-
-/// One frame of the backlog.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct BacklogFrame {
-    /// Its number, 0 while the place is free.
-    seq: u64,
-    /// Bytes of records that are remembered of it.
-    len: u16,
-    /// Whether a backup lacks it.
-    wanted: bool,
-    /// The frame that made it good, 0 if none has.
-    repaired_by: u64,
-    /// When that was.
-    repaired_at: Time,
-}
-
-/// Bytes of records that a frame of at most `frame_max` bytes needs in the backlog.
-pub(super) const fn backlog_bytes(frame_max: usize) -> usize {
-    frame_max.saturating_sub(HEADER_LEN)
-}
 
 /// What is to be told next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,11 +42,9 @@ pub(super) struct Wanted {
     pub(super) gone: bool,
 }
 
-/// The last frames, in a ring.
+/// The last frames, and which of them are wanted.
 pub(super) struct Backlog {
-    frames: Buffer<BacklogFrame>,
-    /// As many bytes for each frame.
-    bytes: Buffer<u8>,
+    ring: Ring,
     /// Frames that are wanted.
     wanted: usize,
     /// No frame below is wanted.
@@ -77,51 +56,24 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    /// An empty ring. `bytes` is shared by the frames in equal parts.
-    pub(super) fn new(frames: Buffer<BacklogFrame>, bytes: Buffer<u8>) -> Self {
-        let mut backlog = Self {
-            frames,
-            bytes,
+    /// An empty backlog of as many frames as the ring holds.
+    pub(super) fn new(ring: Ring) -> Self {
+        Self {
+            ring,
             wanted: 0,
             next: 0,
             told: 0,
             gone: None,
-        };
-        backlog.clear();
-        backlog
+        }
     }
 
     /// Forgets everything, for a new stream.
     pub(super) fn clear(&mut self) {
-        self.frames.fill(BacklogFrame::default());
+        self.ring.clear();
         self.wanted = 0;
         self.next = 0;
         self.told = 0;
         self.gone = None;
-    }
-
-    /// The place of a number, `None` if there are no places.
-    fn place(&self, seq: u64) -> Option<usize> {
-        let place = seq.checked_rem(self.frames.len() as u64)?;
-        usize::try_from(place).ok()
-    }
-
-    /// The frame with a number, if it is there.
-    fn frame_mut(&mut self, seq: u64) -> Option<&mut BacklogFrame> {
-        let place = self.place(seq)?;
-        self.frames.get_mut(place).filter(|frame| frame.seq == seq)
-    }
-
-    /// The same, to look at.
-    fn frame(&self, seq: u64) -> Option<BacklogFrame> {
-        let frame = self.frames.get(self.place(seq)?)?;
-        (frame.seq == seq).then_some(*frame)
-    }
-
-    /// Where the bytes of a place are.
-    fn part(&self, place: usize) -> core::ops::Range<usize> {
-        let each = self.bytes.len().checked_div(self.frames.len()).unwrap_or(0);
-        place * each..(place + 1) * each
     }
 
     /// Remembers a frame that is sent, in place of the oldest. If its records do not fit it is
@@ -145,25 +97,8 @@ impl Backlog {
 
     /// Takes a place for a number, and fills it by `write`.
     fn put(&mut self, seq: u64, write: impl FnOnce(&mut Writer<'_>)) {
-        let Some(place) = self.place(seq) else {
-            return;
-        };
-        let part = self.part(place);
-        let mut w = Writer::new(self.bytes.get_mut(part).unwrap_or_default());
-        write(&mut w);
-        let len = w.finish().and_then(|len| u16::try_from(len).ok());
-        let Some(frame) = self.frames.get_mut(place) else {
-            return;
-        };
-        self.wanted -= usize::from(frame.wanted);
-        *frame = match len {
-            Some(len) => BacklogFrame {
-                seq,
-                len,
-                ..BacklogFrame::default()
-            },
-            None => BacklogFrame::default(),
-        };
+        let before = self.ring.store(seq, write);
+        self.wanted -= usize::from(before.is_some_and(|frame| frame.wanted));
     }
 
     /// Takes a report that `missing` is lacked by a node that has taken numbers up to `taken`;
@@ -178,7 +113,7 @@ impl Backlog {
         used: u64,
         now: Time,
     ) -> Wanted {
-        let kept = self.frames.len() as u64;
+        let kept = self.ring.len() as u64;
         let oldest = used.saturating_sub(kept).saturating_add(1);
         let mut wanted = Wanted::default();
         for range in missing.clone().filter(|range| range.first < oldest) {
@@ -194,13 +129,13 @@ impl Backlog {
         }
         for range in missing.clone() {
             for seq in range.first..=range.last.min(used) {
-                let served = |frame: &BacklogFrame| {
+                let served = |frame: &RingFrame| {
                     let by = frame.repaired_by;
                     let fresh = now.since(frame.repaired_at) < UNDER_WAY_NS;
                     let reported = || missing.clone().any(|range| range.contains(by));
                     by != 0 && ((by > taken && fresh) || reported())
                 };
-                match self.frame(seq) {
+                match self.ring.frame(seq) {
                     None => {
                         self.lose(Range::one(seq));
                         wanted.gone = true;
@@ -215,7 +150,7 @@ impl Backlog {
 
     /// Notes that a frame is to be told of anew; returns false if that was noted already.
     fn order(&mut self, seq: u64) -> bool {
-        let Some(frame) = self.frame_mut(seq).filter(|frame| !frame.wanted) else {
+        let Some(frame) = self.ring.frame_mut(seq).filter(|frame| !frame.wanted) else {
             return false;
         };
         frame.wanted = true;
@@ -247,7 +182,7 @@ impl Backlog {
             return Some(Step::Gone(range));
         }
         while self.wanted != 0 && self.next <= used {
-            if self.frame(self.next).is_some_and(|frame| frame.wanted) {
+            if self.ring.frame(self.next).is_some_and(|frame| frame.wanted) {
                 return Some(self.take());
             }
             self.next += 1;
@@ -259,12 +194,8 @@ impl Backlog {
     /// Takes the next record of frame `next`.
     fn take(&mut self) -> Step {
         let seq = self.next;
-        let len = self.frame(seq).map_or(0, |frame| usize::from(frame.len));
-        let part = self.place(seq).map(|place| self.part(place));
-        let bytes = part
-            .and_then(|part| self.bytes.get(part))
-            .unwrap_or_default();
-        let mut r = Reader(bytes.get(self.told..len).unwrap_or_default());
+        let bytes = self.ring.bytes(seq);
+        let mut r = Reader(bytes.get(self.told..).unwrap_or_default());
         let body = r.u8().and_then(|len| r.slice(usize::from(len)));
         let Some(body) = body else {
             return Step::Done(seq);
@@ -282,7 +213,7 @@ impl Backlog {
 
     /// Notes that a frame is made good by frame `by`.
     pub(super) fn done(&mut self, seq: u64, by: u64, now: Time) {
-        if let Some(frame) = self.frame_mut(seq).filter(|frame| frame.wanted) {
+        if let Some(frame) = self.ring.frame_mut(seq).filter(|frame| frame.wanted) {
             frame.wanted = false;
             (frame.repaired_by, frame.repaired_at) = (by, now);
             self.wanted -= 1;
@@ -293,16 +224,16 @@ impl Backlog {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::{FAMILY_V4, ZONE_DIR_BOTH};
-    use super::super::record::{put_delete, put_resync_end, RECORD_MAX};
+    use super::super::key::{FAMILY_V4, ZONE_DIR_BOTH};
+    use super::super::wire::write::{put_delete, put_resync_end, RECORD_MAX};
     use super::*;
 
     const NOW: Time = Time(NS_PER_MS);
 
     /// A ring of four frames.
     fn backlog() -> Backlog {
-        let frames = vec![BacklogFrame::default(); 4];
-        Backlog::new(frames.into(), vec![0; 4 * 100].into())
+        let frames = vec![RingFrame::default(); 4];
+        Backlog::new(Ring::new(frames.into(), vec![0; 4 * 100].into()))
     }
 
     fn key(port: u16) -> Key {
@@ -432,7 +363,7 @@ mod tests {
 
     #[test]
     fn without_places_everything_is_gone() {
-        let mut b = Backlog::new(vec![].into(), vec![].into());
+        let mut b = Backlog::new(Ring::new(vec![].into(), vec![].into()));
         b.store(1, &payload(&[1]), 1);
         assert!(want(&mut b, &[(1, 1)], 1, 1).gone);
         assert_eq!(told(&mut b, 1, 2), [Step::Gone(Range::one(1))]);

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a node does with a frame: checks it, learns from it, applies it (§5 to §8).
+//! What a node does with a frame: it checks it, learns from it who is there, and gives it to what it
+//! is about: the tenure or the follower (§5 to §8).
 
 use super::address::Address;
-use super::control::{Heartbeat, Nack, RangeIter, ResyncRequest};
-use super::entry::{Entry, Key};
-use super::header::{Header, Kind};
-use super::node::{
-    Applied, Expected, Node, Table, REPORT_FRAMES, SILENT_FRAMES_MAX, WALK_AHEAD_MAX,
-};
+use super::node::Node;
 use super::notices::Notice;
 use super::peers::Unknown;
-use super::receiver::Sweep;
-use super::record::{Record, Records};
-use super::stream::{Role, Standing, Stream};
+use super::stream::{Role, Standing};
+use super::table::Table;
 use super::time::Time;
+use super::wire::control::{Heartbeat, Nack, RangeIter, ResyncRequest};
+use super::wire::header::{Header, Kind};
+use super::wire::record::Records;
 use crate::stats::{Counter, Stats};
 
 impl Node {
@@ -33,7 +31,7 @@ impl Node {
         if let Err(reason) = self.receive(frame, from, now, table, stats) {
             stats.count(reason);
         }
-        stats.add(Counter::ScrubCorrections, self.suspects.judge(now));
+        stats.add(Counter::ScrubCorrections, self.follower.suspects.judge(now));
         self.watch_sync(now);
     }
 
@@ -132,9 +130,9 @@ impl Node {
         let stream = header.stream();
         if self.role == Role::Primary {
             self.note_rival(header.node_id, stats);
-        } else if self.receiver.standing(&stream) == Standing::Newer {
-            self.receiver.follow(stream, stats);
-            self.suspects.clear();
+        } else if self.follower.standing(&stream) == Standing::Newer {
+            self.follower.follow(stream, stats);
+            self.follower.suspects.clear();
             self.notices.rearm();
         }
     }
@@ -161,166 +159,32 @@ impl Node {
         if self.role == Role::Primary {
             return Err(Counter::FramesUnwanted);
         }
-        self.check_stream(&header.stream())?;
-        self.receiver.take(header.seq, now, stats)?;
-        stats.add(Counter::RecordsReceived, u64::from(header.count));
-        for body in records {
-            self.apply(body, now, table, stats);
-        }
-        self.report(now);
-        if let Some(sweep) = self.receiver.finish(now, stats) {
-            self.sweep(sweep, table, stats);
+        self.follower.check(&header.stream())?;
+        if self
+            .follower
+            .take_records(header, records, now, table, stats)?
+        {
+            self.heartbeat_at = now;
         }
         Ok(())
-    }
-
-    /// Deletes what a resync has not told of.
-    fn sweep(&mut self, sweep: Sweep, table: &mut impl Table, stats: &Stats) {
-        let mark = self.stamp(table);
-        let swept = u64::from(table.sweep(mark));
-        self.marks_used = 1;
-        stats.add(Counter::EntriesSwept, swept);
-        if sweep == Sweep::Scrub {
-            stats.add(Counter::ScrubCorrections, swept);
-        }
-    }
-
-    /// Checks that a stream is the one that is followed.
-    fn check_stream(&self, stream: &Stream) -> Result<(), Counter> {
-        match self.receiver.standing(stream) {
-            Standing::Current => Ok(()),
-            // Newer ones have been followed already, where the sender says it is primary.
-            Standing::Stale | Standing::Newer => Err(Counter::FramesStaleEpoch),
-        }
-    }
-
-    /// Plans a heartbeat after some frames of a resync: the primary waits for it before it goes on.
-    fn report(&mut self, now: Time) {
-        self.resync_frames = self.resync_frames.saturating_sub(1);
-        if self.resync_frames != 0 {
-            self.unreported = self.unreported.saturating_add(1);
-            if self.unreported >= REPORT_FRAMES {
-                self.heartbeat_at = now;
-            }
-        }
-    }
-
-    /// Applies one record.
-    fn apply(&mut self, body: &[u8], now: Time, table: &mut impl Table, stats: &Stats) {
-        let mut unknown = 0;
-        let record = Record::decode(body, &mut unknown);
-        stats.add(Counter::RecordsUnknownAttribute, u64::from(unknown));
-        match record {
-            Some(Record::Upsert(entry)) => {
-                self.upsert(&entry, now, table, stats);
-                self.suspects.explain(&entry.key);
-            }
-            Some(Record::Walked(entry)) => {
-                if !self.in_scrub {
-                    self.resync_frames = SILENT_FRAMES_MAX;
-                }
-                let applied = self.upsert(&entry, now, table, stats);
-                self.suspect(&entry.key, applied, now, stats);
-            }
-            Some(Record::Update(entry)) => self.update(&entry, now, table, stats),
-            Some(Record::Delete(key)) => {
-                self.receiver.told();
-                self.note_applied(table.delete(&key), now, stats);
-                self.suspects.explain(&key);
-            }
-            Some(Record::Expectation(master, expectation)) => {
-                stats.count(match table.expect(&master, &expectation) {
-                    Expected::Added => Counter::ExpectationsAdded,
-                    Expected::Known => Counter::ExpectationsKnown,
-                    Expected::Refused => Counter::ExpectationsRefused,
-                });
-            }
-            Some(Record::ResyncBegin { generation, scrub }) => {
-                self.receiver.begin(generation, scrub);
-                self.in_scrub = scrub;
-                self.resync_frames = if scrub { 0 } else { SILENT_FRAMES_MAX };
-                // What the primary knows of this node is a heartbeat old.
-                self.unreported = REPORT_FRAMES;
-            }
-            Some(Record::ResyncEnd(end)) => {
-                self.receiver.end(end);
-                (self.in_scrub, self.resync_frames) = (false, 0);
-            }
-            Some(Record::Repaired(range)) => self.receiver.repaired(range, stats),
-            Some(Record::Gone(range)) => self.receiver.gone(range, stats),
-            Some(Record::Unknown) => stats.count(Counter::RecordsUnknownType),
-            None => stats.count(Counter::RecordsMalformed),
-        }
-    }
-
-    /// Makes the table hold an entry.
-    fn upsert(
-        &mut self,
-        entry: &Entry,
-        now: Time,
-        table: &mut impl Table,
-        stats: &Stats,
-    ) -> Applied {
-        self.receiver.told();
-        let mark = self.stamp(table);
-        let applied = table.upsert(entry, mark);
-        self.note_applied(applied, now, stats);
-        applied
-    }
-
-    /// Makes an entry that the table holds be as the primary's is now. What is not there can not be
-    /// made of it.
-    fn update(&mut self, entry: &Entry, now: Time, table: &mut impl Table, stats: &Stats) {
-        let mark = self.stamp(table);
-        let applied = table.update(entry, mark);
-        stats.count(applied.counter());
-        if applied == Applied::Incomplete {
-            self.receiver.incomplete(now);
-        } else {
-            self.suspects.explain(&entry.key);
-        }
-    }
-
-    /// Notes a difference that a scrub has found.
-    fn suspect(&mut self, key: &Key, applied: Applied, now: Time, stats: &Stats) {
-        let different = matches!(
-            applied,
-            Applied::Inserted | Applied::Updated | Applied::ReplacedLocal
-        );
-        if different && self.receiver.scrubs() {
-            stats.add(Counter::ScrubCorrections, self.suspects.add(key, now));
-        }
-    }
-
-    /// Counts what became of a record, and notes what this node lacks because of it.
-    fn note_applied(&mut self, applied: Applied, now: Time, stats: &Stats) {
-        match applied {
-            Applied::TableFull | Applied::NoMemory | Applied::Busy => self.receiver.lack(now),
-            Applied::Conflict
-            | Applied::UnsupportedProtocol
-            | Applied::NatDiverged
-            | Applied::Refused => self.receiver.refuse(now),
-            _ => {}
-        }
-        stats.count(applied.counter());
     }
 
     /// Notes what a heartbeat says of its sender.
     fn note_heartbeat(&mut self, header: &Header, heartbeat: &Heartbeat, now: Time) {
         self.epoch_seen = self.epoch_seen.max(heartbeat.stream.epoch);
-        let (stream, seq) = (self.stream, self.seq);
-        let ours = self.role == Role::Primary && heartbeat.stream == stream;
         let Some(peer) = self.peers.find_mut(header.node_id) else {
             return;
         };
         peer.note(header, heartbeat);
-        if !ours || peer.applied >= seq {
+        let ours = self.role == Role::Primary && heartbeat.stream == *self.tenure.stream();
+        if !ours || peer.applied >= self.tenure.seq() {
             peer.behind_since = None;
         } else {
             peer.behind_since.get_or_insert(now);
         }
-        if self.ahead(now) < WALK_AHEAD_MAX {
-            self.walk_held = None;
+        if self.role == Role::Primary {
+            let fresh_ns = self.config.fresh_ns();
+            self.tenure.note_progress(&self.peers, now, fresh_ns);
         }
     }
 
@@ -343,8 +207,8 @@ impl Node {
     ) -> Result<(), Counter> {
         match (self.role, header.role()) {
             (Role::Backup, Role::Primary) => {
-                self.check_stream(&header.stream())?;
-                self.receiver.take_last(header.seq, now, stats);
+                self.follower.check(&header.stream())?;
+                self.follower.take_last(header.seq, now, stats);
                 self.compare_tables(heartbeat);
             }
             (Role::Primary, Role::Backup) => self.answer_claim(header.node_id, heartbeat, stats),
@@ -367,7 +231,7 @@ impl Node {
     /// heard. A backup that hears another primary is not argued with: that is a split brain.
     fn answer_claim(&mut self, node_id: u32, heartbeat: &Heartbeat, stats: &Stats) {
         let follows = self.peers.find(node_id).is_some_and(|peer| peer.follows);
-        let deaf = self.stream.standing(&heartbeat.stream) == Standing::Newer;
+        let deaf = self.tenure.stream().standing(&heartbeat.stream) == Standing::Newer;
         if !follows && deaf {
             self.notices.raise(Notice::Repromoted);
             self.take_epoch(stats);
@@ -385,13 +249,7 @@ impl Node {
         if self.role == Role::Backup || !to_us {
             return Err(Counter::FramesUnwanted);
         }
-        let from = if request.stream == self.stream {
-            request.from
-        } else {
-            0
-        };
-        stats.count(Counter::ResyncRequestsReceived);
-        self.walker.request(from, now);
+        self.tenure.take_request(request, now, stats);
         Ok(())
     }
 
@@ -403,18 +261,15 @@ impl Node {
         now: Time,
         stats: &Stats,
     ) -> Result<(), Counter> {
-        if self.role == Role::Primary && nack.stream == self.stream {
-            stats.count(Counter::NacksReceived);
-            let wanted = self.backlog.want(missing, nack.taken, self.seq, now);
-            self.walker.note_lost(wanted.frames);
-            stats.add(Counter::RepairsImpossible, u64::from(wanted.gone));
+        if self.role == Role::Primary && nack.stream == *self.tenure.stream() {
+            self.tenure.take_nack(nack, missing, now, stats);
             return Ok(());
         }
-        let fellow = self.role == Role::Backup && nack.stream == *self.receiver.stream();
+        let fellow = self.role == Role::Backup && nack.stream == *self.follower.stream();
         if !fellow {
             return Err(Counter::FramesUnwanted);
         }
-        self.receiver.overhear(missing, now, stats);
+        self.follower.numbers.overhear(missing, now, stats);
         Ok(())
     }
 }

@@ -2,10 +2,10 @@
 
 //! The numbered frame that a primary is filling.
 
-use super::bytes::Writer;
-use super::header::{Header, HEADER_LEN};
-use super::record::{MARKER_MAX, RECORD_COMMON, RECORD_MAX};
 use super::time::Time;
+use super::wire::bytes::Writer;
+use super::wire::header::{Header, HEADER_LEN};
+use super::wire::write::{MARKER_MAX, RECORD_COMMON, RECORD_MAX};
 use crate::buffer::Buffer;
 
 /// Smallest `frame_max` that can carry any record, in bytes; every MTU is far above it.

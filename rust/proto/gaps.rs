@@ -2,62 +2,11 @@
 
 //! The numbers that a backup lacks (§7.1).
 
-use super::bytes::{Reader, Writer};
+use super::range::Range;
 
 /// Ranges that are kept apart at most. At 10 000 frames a second and 20 % loss this many open
 /// while a repair takes 30 ms; beyond that neighbours are taken as one.
 pub const GAPS_MAX: usize = 64;
-
-/// Some numbers in sequence.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Range {
-    /// The first.
-    pub first: u64,
-    /// The last; not below the first.
-    pub last: u64,
-}
-
-impl Range {
-    /// One number.
-    pub fn one(seq: u64) -> Self {
-        Self {
-            first: seq,
-            last: seq,
-        }
-    }
-
-    /// Whether `seq` is one of them.
-    pub fn contains(&self, seq: u64) -> bool {
-        (self.first..=self.last).contains(&seq)
-    }
-
-    /// Whether all of `other` are among them.
-    pub fn covers(&self, other: &Range) -> bool {
-        self.first <= other.first && other.last <= self.last
-    }
-
-    /// Whether they have a number in common.
-    fn meets(&self, other: &Range) -> bool {
-        self.first <= other.last && other.first <= self.last
-    }
-
-    /// How many numbers there are; at least 1.
-    fn count(&self) -> u64 {
-        self.last.saturating_sub(self.first).saturating_add(1)
-    }
-
-    /// Writes the first and the last.
-    pub(super) fn put(&self, w: &mut Writer<'_>) {
-        w.u64(self.first);
-        w.u64(self.last);
-    }
-
-    /// Reads the first and the last; `None` if they are cut short or in the wrong order.
-    pub(super) fn take(r: &mut Reader<'_>) -> Option<Self> {
-        let (first, last) = (r.u64()?, r.u64()?);
-        (first <= last).then_some(Self { first, last })
-    }
-}
 
 /// A set of numbers: ranges in rising order that do not touch.
 pub(super) struct Gaps {

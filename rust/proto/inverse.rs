@@ -2,7 +2,7 @@
 
 //! The reply that a connection without NAT has, as `nf_ct_invert_tuple` makes it (§4.4).
 
-use super::entry::{Endpoints, Key, FAMILY_V4};
+use super::key::{Endpoints, Key, FAMILY_V4};
 
 /// IP protocol numbers that are told apart here and in the records.
 pub(super) const ICMP: u8 = 1;
@@ -47,7 +47,7 @@ fn answer(pairs: &[(u8, u8)], type_code: u16) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::FAMILY_V6;
+    use super::super::key::FAMILY_V6;
     use super::*;
 
     /// The ports of the inverse.

@@ -1,100 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keys on the wire: the addresses of an original tuple, its protocol and its zone (§4.2).
+//! Which connection: the key that names it in the whole cluster.
+//!
+//! A key holds no pointers: it is copied, compared and sent by value.
 
-use super::bytes::{Reader, Writer};
-use super::entry::{Endpoints, Key, FAMILY_V4, FAMILY_V6, ZONE_DIR_BOTH};
+/// The `family` of an IPv4 tuple.
+pub const FAMILY_V4: u8 = 4;
+/// The `family` of an IPv6 tuple.
+pub const FAMILY_V6: u8 = 6;
 
-/// Longest key in bytes: IPv6 with a zone.
-pub(super) const KEY_MAX: usize = 1 + 3 + 1 + 2 * 16 + 2 * 2;
+/// Both directions of a connection are in the zone (`NF_CT_DEFAULT_ZONE_DIR`).
+pub const ZONE_DIR_BOTH: u8 = 3;
 
-/// Key flag: the addresses are IPv6.
-const KEY_V6: u8 = 1;
-/// Key flag: zone and its directions follow.
-const KEY_ZONE: u8 = 2;
-
-/// `bit` if `on`.
-pub(super) fn flag(on: bool, bit: u8) -> u8 {
-    if on {
-        bit
-    } else {
-        0
-    }
+/// The addresses and ports of one direction of a connection.
+///
+/// An IPv4 address takes the first four bytes, the other twelve are zero. Ports are in host byte
+/// order. What a protocol without ports has in their place is kept as the kernel keeps it in
+/// `union nf_conntrack_man_proto`: for ICMP and ICMPv6 `src_port` is the identifier and
+/// `dst_port` is type (high byte) and code; for GRE they are the keys; for others they are zero.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Endpoints {
+    /// Source address in network byte order.
+    pub src: [u8; 16],
+    /// Destination address in network byte order.
+    pub dst: [u8; 16],
+    /// Source port, or what stands in its place.
+    pub src_port: u16,
+    /// Destination port, or what stands in its place.
+    pub dst_port: u16,
 }
 
-/// Writes an address in the bytes that its family needs.
-pub(super) fn put_address(w: &mut Writer<'_>, key: &Key, address: &[u8; 16]) {
-    let [a, b, c, d, ..] = *address;
-    if key.family == FAMILY_V4 {
-        w.put(&[a, b, c, d]);
-    } else {
-        w.put(address);
-    }
+/// The name of a connection in the whole cluster: its zone and its original tuple.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Key {
+    /// The original direction.
+    pub original: Endpoints,
+    /// Conntrack zone, 0 is the default zone.
+    pub zone: u16,
+    /// Directions that are in the zone: bit 0 original, bit 1 reply.
+    pub zone_dir: u8,
+    /// [`FAMILY_V4`] or [`FAMILY_V6`].
+    pub family: u8,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Hints for the queue ([`Key::DESTROYED`]); zero in an [`Entry`](super::entry::Entry) and on the wire.
+    pub hints: u8,
 }
 
-/// Writes a key.
-pub(super) fn put_key(w: &mut Writer<'_>, key: &Key) {
-    let zone = key.zone != 0 || key.zone_dir != ZONE_DIR_BOTH;
-    let v6 = key.family != FAMILY_V4;
-    w.u8(flag(v6, KEY_V6) | flag(zone, KEY_ZONE));
-    if zone {
-        w.u16(key.zone);
-        w.u8(key.zone_dir);
-    }
-    w.u8(key.protocol);
-    put_address(w, key, &key.original.src);
-    put_address(w, key, &key.original.dst);
-    w.u16(key.original.src_port);
-    w.u16(key.original.dst_port);
-}
-
-/// Reads an address of the key's family.
-pub(super) fn take_address(r: &mut Reader<'_>, family: u8) -> Option<[u8; 16]> {
-    if family != FAMILY_V4 {
-        return r.array();
-    }
-    let [a, b, c, d] = r.array()?;
-    Some([a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-}
-
-/// Reads a key.
-pub(super) fn take_key(r: &mut Reader<'_>) -> Option<Key> {
-    let flags = r.u8()?;
-    if flags & !(KEY_V6 | KEY_ZONE) != 0 {
-        return None;
-    }
-    let family = if flags & KEY_V6 != 0 {
-        FAMILY_V6
-    } else {
-        FAMILY_V4
-    };
-    let (zone, zone_dir) = match flags & KEY_ZONE {
-        0 => (0, ZONE_DIR_BOTH),
-        _ => (r.u16()?, r.u8()?),
-    };
-    let protocol = r.u8()?;
-    if protocol == 0 || zone_dir == 0 || zone_dir > ZONE_DIR_BOTH {
-        return None;
-    }
-    Some(Key {
-        original: Endpoints {
-            src: take_address(r, family)?,
-            dst: take_address(r, family)?,
-            src_port: r.u16()?,
-            dst_port: r.u16()?,
-        },
-        zone,
-        zone_dir,
-        family,
-        protocol,
-        ..Key::default()
-    })
-}
-
-/// Reads a key that this node has written, as bytes.
-pub(super) fn take_key_bytes<'a>(r: &mut Reader<'a>) -> Option<&'a [u8]> {
-    let flags = *r.0.first()?;
-    let zone = if flags & KEY_ZONE != 0 { 3 } else { 0 };
-    let addresses = if flags & KEY_V6 != 0 { 2 * 16 } else { 2 * 4 };
-    r.slice(1 + zone + 1 + addresses + 2 * 2)
+impl Key {
+    /// Hint: the event that queued this key was the end of a connection that peers know.
+    pub const DESTROYED: u8 = 1;
 }

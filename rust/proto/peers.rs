@@ -3,10 +3,10 @@
 //! The other nodes: who they are, and what they last said (§6).
 
 use super::address::Address;
-use super::control::{Heard, Heartbeat};
-use super::header::{Header, FLAG_FOLLOWS, FLAG_SYNCED};
 use super::stream::{Role, Standing, Stream};
 use super::time::{Time, NS_PER_MS, NS_PER_S};
+use super::wire::control::{Heard, Heartbeat};
+use super::wire::header::{Header, FLAG_FOLLOWS, FLAG_SYNCED};
 use crate::buffer::Buffer;
 
 /// Peers that are kept apart at most; a cluster is a handful of nodes.
@@ -69,6 +69,15 @@ impl Peer {
     /// Milliseconds since it was last heard.
     pub fn age_ms(&self, now: Time) -> u64 {
         now.since(self.heard) / NS_PER_MS
+    }
+
+    /// Frames that it lacks of stream `stream`, of which `seq` is the last; 0 if it follows another.
+    pub(super) fn lag(&self, stream: &Stream, seq: u64) -> u64 {
+        if self.stream == *stream {
+            seq.saturating_sub(self.applied)
+        } else {
+            0
+        }
     }
 
     /// Notes what every frame tells.
@@ -187,6 +196,14 @@ impl Peers {
             .iter_mut()
             .min_by_key(|peer| (peer.used, peer.heard))?;
         free(place).then_some(place)
+    }
+
+    /// How many frames of a stream, of which `seq` is the last, the peer lacks that is farthest behind:
+    /// of those that follow a primary and were heard in the last `fresh_ns`.
+    pub(super) fn most_behind(&self, stream: &Stream, seq: u64, now: Time, fresh_ns: u64) -> u64 {
+        let fresh = |peer: &&Peer| peer.follows && now.since(peer.heard) < fresh_ns;
+        let lags = self.iter().filter(fresh).map(|peer| peer.lag(stream, seq));
+        lags.max().unwrap_or(0)
     }
 
     /// What a heartbeat says of whom we hear.

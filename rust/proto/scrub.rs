@@ -5,7 +5,7 @@
 //! A scrub may tell of a change a little before the live record of that change, so a difference
 //! is only a suspicion until no live record has come for a while.
 
-use super::entry::Key;
+use super::key::Key;
 use super::time::{Time, NS_PER_S};
 use crate::buffer::Buffer;
 

@@ -1,28 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a node sends: truths, walks and repairs of a primary, heartbeats of any node, NACKs and
-//! requests of a backup.
+//! What a node sends: truths, walks and repairs of its tenure, NACKs and requests of its follower, and
+//! heartbeats in any role.
 
-use super::backlog;
-use super::bytes::Writer;
-use super::control::{Heartbeat, Nack, ResyncRequest};
-use super::entry::{Entry, Key};
+use super::entry::Entry;
 use super::expectation::Expectation;
-use super::gaps::Range;
-use super::header::{Header, Kind, FLAG_FOLLOWS, FLAG_PRIMARY, FLAG_SYNCED, HEADER_LEN};
-use super::node::{Node, Truth, WALK_AHEAD_MAX};
-use super::record;
+use super::key::Key;
+use super::node::Node;
 use super::stream::Role;
-use super::time::{Time, NS_PER_MS};
-use super::walker::{Step, Walk, WALK_BATCH};
+use super::table::Truth;
+use super::time::Time;
+use super::walker::Walk;
+use super::wire::bytes::Writer;
+use super::wire::control::{Heartbeat, Nack, ResyncRequest};
+use super::wire::header::{Header, Kind, FLAG_FOLLOWS, FLAG_PRIMARY, FLAG_SYNCED, HEADER_LEN};
+use super::wire::write;
 use crate::stats::{Counter, Stats};
-
-/// A heartbeat follows this long after the last data frame, again after twice the time and so on,
-/// so that a lost tail is noticed before the next regular one.
-const TAIL_NS: u64 = 50 * NS_PER_MS;
-
-/// Longest that a walk waits for a backup that says nothing: then it goes on a little.
-const WALK_HELD_NS: u64 = 100 * NS_PER_MS;
 
 /// The frame that is to be sent next.
 enum Due {
@@ -36,29 +29,24 @@ impl Node {
     /// Whether [`Node::handle_truth`] or [`Node::handle_walked`] may be called once now, whatever
     /// it tells; if not, [`Node::poll_transmit`] has a frame to send first.
     pub fn has_room(&mut self) -> bool {
-        self.frame.has_room(record::RECORD_MAX)
+        self.tenure.has_room(write::RECORD_MAX)
     }
 
     /// The same, to tell of this entry.
     pub fn has_room_for(&mut self, entry: &Entry) -> bool {
-        self.frame.has_room(record::record_max(entry))
+        self.tenure.has_room(write::record_max(entry))
     }
 
     /// The same, to tell of the absence of a key, or of an expectation.
     pub fn has_room_for_absence(&mut self) -> bool {
-        self.frame
-            .has_room(record::RECORD_COMMON.max(record::RECORD_EXPECTATION))
+        self.tenure
+            .has_room(write::RECORD_COMMON.max(write::RECORD_EXPECTATION))
     }
 
     /// Tells the backups what is true of a key. A backup tells nothing.
     pub fn handle_truth(&mut self, truth: Truth<'_>, now: Time, stats: &Stats) {
         if self.role == Role::Primary {
-            self.frame_live = true;
-            self.append(now, stats, |w| match truth {
-                Truth::Present(entry) => record::put_upsert(w, entry),
-                Truth::Changed(entry) => record::put_update(w, entry),
-                Truth::Absent(key) => record::put_delete(w, key),
-            });
+            self.tenure.tell(truth, now, stats);
         }
     }
 
@@ -67,60 +55,18 @@ impl Node {
     /// The caller gives up to `budget` entries to [`Node::handle_walked`], and when it has come to
     /// the end of the table calls [`Node::handle_walk_end`].
     pub fn poll_walk(&mut self, now: Time, stats: &Stats) -> Option<Walk> {
-        if self.role != Role::Primary || !self.frame.is_open() {
+        if self.role != Role::Primary {
             return None;
         }
-        match self.walker.step(now) {
-            Step::Begin { scrub } => self.begin_walk(scrub, now, stats),
-            Step::End(end) => {
-                self.append(now, stats, |w| record::put_resync_end(w, &end));
-                self.walker.ended(now);
-                stats.count(Counter::ResyncsServed);
-            }
-            Step::Go { .. } | Step::Rest => {}
-        }
-        let Step::Go { budget } = self.walker.step(now) else {
-            return None;
-        };
-        if self.walk_waits(now) {
-            return None;
-        }
-        Some(Walk {
-            mark: self.mark,
-            restart: core::mem::take(&mut self.walk_restart),
-            budget: budget.min(WALK_BATCH) as usize,
-        })
-    }
-
-    /// Whether the walk is to wait until backups have taken more of what was sent.
-    fn walk_waits(&mut self, now: Time) -> bool {
-        if !self.walk_paced || self.ahead(now) < WALK_AHEAD_MAX {
-            self.walk_held = None;
-            return false;
-        }
-        let until = *self.walk_held.get_or_insert(now.after(WALK_HELD_NS));
-        if now >= until {
-            self.walk_held = Some(now.after(WALK_HELD_NS));
-        }
-        now < until
-    }
-
-    /// Begins a walk, with a BEGIN in the frame that is being filled.
-    fn begin_walk(&mut self, scrub: bool, now: Time, stats: &Stats) {
-        let seq = self.seq.saturating_add(1);
-        let generation = self.walker.begin(now, scrub, seq, self.table_count);
-        self.next_mark();
-        (self.walk_paced, self.walk_held) = (!scrub, None);
-        self.walk_restart = true;
-        self.append(now, stats, |w| {
-            record::put_resync_begin(w, generation, scrub);
-        });
+        let fresh_ns = self.config.fresh_ns();
+        self.tenure
+            .poll_walk(now, self.table_count, &self.peers, fresh_ns, stats)
     }
 
     /// Tells the backups of an entry that the walk found.
     pub fn handle_walked(&mut self, entry: &Entry, now: Time, stats: &Stats) {
-        if self.role == Role::Primary && self.walker.tell() {
-            self.append(now, stats, |w| record::put_walked(w, entry));
+        if self.role == Role::Primary {
+            self.tenure.tell_walked(entry, now, stats);
         }
     }
 
@@ -133,10 +79,8 @@ impl Node {
         stats: &Stats,
     ) {
         if self.role == Role::Primary {
-            self.frame_live = true;
-            self.append(now, stats, |w| {
-                record::put_expectation(w, master, expectation);
-            });
+            self.tenure
+                .tell_expectation(master, expectation, now, stats);
         }
     }
 
@@ -144,8 +88,7 @@ impl Node {
     /// the backups.
     pub fn handle_walk_end(&mut self, now: Time) {
         if self.role == Role::Primary {
-            self.walker.end(now);
-            self.marks_used = 1;
+            self.tenure.end_walk(now);
         }
     }
 
@@ -154,30 +97,10 @@ impl Node {
     /// The caller answers with [`Node::handle_truth`], whatever is true of it now: all of it, or
     /// that it is absent.
     pub fn poll_repair(&mut self, now: Time, stats: &Stats) -> Option<Key> {
-        while self.role == Role::Primary && self.frame.is_open() {
-            let by = self.seq.saturating_add(1);
-            match self.backlog.step(self.seq)? {
-                backlog::Step::Key(key) => {
-                    stats.count(Counter::RecordsRepaired);
-                    return Some(key);
-                }
-                backlog::Step::End(end) => {
-                    self.append(now, stats, |w| record::put_resync_end(w, &end));
-                }
-                backlog::Step::Repaired(range) => {
-                    self.append(now, stats, |w| record::put_repaired(w, range));
-                }
-                backlog::Step::Gone(range) => {
-                    self.append(now, stats, |w| record::put_gone(w, range));
-                }
-                backlog::Step::Done(seq) => {
-                    stats.count(Counter::FramesRepaired);
-                    self.append(now, stats, |w| record::put_repaired(w, Range::one(seq)));
-                    self.backlog.done(seq, by, now);
-                }
-            }
+        match self.role {
+            Role::Primary => self.tenure.poll_repair(now, stats),
+            Role::Backup => None,
         }
-        None
     }
 
     /// The next frame that is to be sent now, if there is one. It may be called until there is
@@ -185,16 +108,16 @@ impl Node {
     pub fn poll_transmit(&mut self, now: Time, stats: &Stats) -> Option<&[u8]> {
         self.watch_sync(now);
         let Some(due) = self.due(now, stats) else {
-            self.note_idle(now);
+            self.tenure.tail.note_idle(now);
             return None;
         };
         stats.count(Counter::FramesSent);
         match due {
-            Due::Data => self.send_data(stats),
+            Due::Data => self.tenure.send(self.config.cluster_id, stats),
             Due::Heartbeat => self.send_heartbeat(now, stats),
             Due::Nack(nack) => {
                 let header = self.control_header(Kind::Nack, now);
-                let missing = self.receiver.missing();
+                let missing = self.follower.numbers.missing();
                 make_control(&mut self.control, header, |w| nack.encode(missing, w))
             }
             Due::Request(request) => {
@@ -208,10 +131,8 @@ impl Node {
     /// called next, if nothing happens before. May be in the past.
     pub fn poll_timeout(&self) -> Option<Time> {
         let by_role = match self.role {
-            Role::Primary if !self.frame.is_open() => None,
-            Role::Primary if self.backlog.is_wanted() => Some(Time::ZERO),
-            Role::Primary => self.walk_at(),
-            Role::Backup => self.receiver.ask_at(),
+            Role::Primary => self.tenure.tell_at(),
+            Role::Backup => self.follower.ask_at(),
         };
         let lost = match self.was_synced {
             true => self.follows_until(),
@@ -221,49 +142,18 @@ impl Node {
         Some(times.fold(self.next_heartbeat(), Time::min))
     }
 
-    /// When the walk is to go on or another one to begin.
-    fn walk_at(&self) -> Option<Time> {
-        let at = self.walker.next()?;
-        Some(self.walk_held.map_or(at, |until| at.max(until)))
-    }
-
-    /// Appends a record, or makes the backups notice that one is missing.
-    fn append(&mut self, now: Time, stats: &Stats, write: impl FnOnce(&mut Writer<'_>)) {
-        if !self.frame.append(now, write) {
-            stats.count(Counter::RecordsNoRoom);
-            self.skip_seq();
-        }
-    }
-
-    /// Leaves a number out: the backups see a gap, and learn that only a resync helps.
-    fn skip_seq(&mut self) {
-        self.seq = self.seq.saturating_add(1);
-        self.backlog.store_gone(self.seq);
-    }
-
-    /// Plans the heartbeat that tells of a lost tail. The time begins when there is nothing to send
-    /// any more: on a link that hardly moves each frame takes longer than that.
-    fn note_idle(&mut self, now: Time) {
-        if core::mem::take(&mut self.busy) {
-            self.tail = Some((now.after(TAIL_NS), TAIL_NS));
-        }
-    }
-
     /// When the next heartbeat is due.
     fn next_heartbeat(&self) -> Time {
-        let tail = self.tail.map(|(at, _)| at);
+        let tail = self.tenure.tail.at();
         tail.map_or(self.heartbeat_at, |at| at.min(self.heartbeat_at))
     }
 
     /// When the frame that is being filled is to leave, `None` while it is empty.
     fn data_at(&self) -> Option<Time> {
-        let opened = self.frame.opened()?;
-        let waits = self.role == Role::Primary && self.frame.is_open();
-        Some(if waits {
-            opened.after(self.config.flush)
-        } else {
-            Time::ZERO
-        })
+        match self.role {
+            Role::Primary => self.tenure.frame_at(self.config.flush),
+            Role::Backup => self.tenure.last_frame_at(),
+        }
     }
 
     /// Decides what is sent next. The last frame of a stream comes before the news of its end.
@@ -276,48 +166,12 @@ impl Node {
             return Some(Due::Heartbeat);
         }
         if self.role == Role::Backup {
-            if let Some(nack) = self.receiver.poll_nack(now, stats) {
+            if let Some(nack) = self.follower.poll_nack(now, stats) {
                 return Some(Due::Nack(nack));
             }
-            return self.request(now, stats).map(Due::Request);
+            return self.follower.poll_request(now, stats).map(Due::Request);
         }
         data.then_some(Due::Data)
-    }
-
-    /// The request that is due, if one is.
-    fn request(&mut self, now: Time, stats: &Stats) -> Option<ResyncRequest> {
-        let request = self.receiver.poll_request(now, stats)?;
-        // One's own stream is over: whoever is primary now is to answer.
-        let own = request.stream.node_id == self.config.node_id;
-        Some(if own {
-            ResyncRequest::default()
-        } else {
-            request
-        })
-    }
-
-    /// Numbers the frame that is being filled.
-    fn send_data(&mut self, stats: &Stats) -> Option<&[u8]> {
-        self.seq = self.seq.saturating_add(1);
-        if core::mem::take(&mut self.frame_live) {
-            (self.tail, self.busy) = (None, true);
-        }
-        self.walker.note_sent();
-        let header = Header {
-            kind: Kind::Data,
-            flags: FLAG_PRIMARY,
-            cluster_id: self.config.cluster_id,
-            node_id: self.stream.node_id,
-            incarnation: self.stream.incarnation,
-            count: 0,
-            epoch: self.stream.epoch,
-            seq: self.seq,
-        };
-        let (frame, count) = self.frame.seal(header)?;
-        let payload = frame.get(HEADER_LEN..).unwrap_or_default();
-        self.backlog.store(self.seq, payload, count);
-        stats.add(Counter::RecordsSent, u64::from(count));
-        Some(frame)
     }
 
     /// Plans the heartbeats that follow the one that is sent now: the regular ones, and while no
@@ -327,19 +181,13 @@ impl Node {
         if now >= self.heartbeat_at {
             self.heartbeat_at = now.after(period);
         }
-        self.tail = self.tail.and_then(|(at, waited)| {
-            let next = waited.saturating_mul(2);
-            match now >= at {
-                true => (next < period).then(|| (now.after(next), next)),
-                false => Some((at, waited)),
-            }
-        });
+        self.tenure.tail.note_heartbeat(now, period);
     }
 
     /// Makes a heartbeat.
     fn send_heartbeat(&mut self, now: Time, stats: &Stats) -> Option<&[u8]> {
         self.plan_heartbeat(now);
-        self.unreported = 0;
+        self.follower.reports.note_reported();
         stats.count(Counter::HeartbeatsSent);
         let heartbeat = Heartbeat {
             stream: self.following(),
@@ -373,7 +221,7 @@ impl Node {
             count: 0,
             epoch: self.epoch(),
             seq: match self.role {
-                Role::Primary => self.seq,
+                Role::Primary => self.tenure.seq(),
                 Role::Backup => 0,
             },
         }

@@ -2,11 +2,10 @@
 
 //! When a primary walks its table for a full resync or a scrub, and how fast (§8).
 
-use super::record::ResyncEnd;
+use super::rate::{Bucket, Pacer, WALK_BATCH};
 use super::time::{Time, NS_PER_MS, NS_PER_S};
+use super::wire::record::ResyncEnd;
 
-/// Most entries asked for at once, so that live records never wait long behind a walk.
-pub const WALK_BATCH: u32 = 64;
 /// A request that comes this soon after a BEGIN is taken to have crossed it. Less than the period
 /// of requests, so that one whose BEGIN was lost is heard the next time.
 const CROSSING_NS: u64 = 500 * NS_PER_MS;
@@ -17,15 +16,6 @@ const PAUSE_NS: u64 = 500 * NS_PER_MS;
 /// Time between the end of the table and the END of a scrub: in a healthy cluster what waits in
 /// the queues is told of by then, so that the sweep finds nothing.
 const SCRUB_END_NS: u64 = NS_PER_S;
-/// How often the loss is judged.
-const PACER_WINDOW_NS: u64 = 100 * NS_PER_MS;
-/// A window is bad when more than one frame in so many has to be repaired.
-const PACER_LOSS_DIVISOR: u32 = 8;
-/// The rate is halved so often at most: a link that loses much whatever the rate still needs its
-/// resync.
-const PACER_HALVED_MAX: u32 = 4;
-/// What an unlimited rate is taken for when it is to be halved, in records per second.
-const RATE_UNLIMITED: u32 = 1 << 20;
 
 /// An order to walk the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,108 +26,6 @@ pub struct Walk {
     pub restart: bool,
     /// Most entries to tell of now.
     pub budget: usize,
-}
-
-/// Token bucket of the walk.
-struct Bucket {
-    /// Records per second, 0 is unlimited.
-    rate: u32,
-    /// Records that are worth a call.
-    batch: u32,
-    /// Records that may be sent now, times 10^9.
-    credit: u64,
-    /// When `credit` was right.
-    filled: Time,
-}
-
-impl Bucket {
-    /// Most records that may be saved up: a tenth of a second's, so that a caller that polls
-    /// seldom keeps the rate.
-    fn capacity(&self) -> u64 {
-        u64::from(self.rate / 10 + WALK_BATCH) * NS_PER_S
-    }
-
-    /// Credit from which on there is something to do.
-    fn threshold(&self) -> u64 {
-        u64::from(self.batch) * NS_PER_S
-    }
-
-    /// Credits the time since the last call.
-    fn refill(&mut self, now: Time) {
-        // A second at the highest rate is 4.3 * 10^18: no overflow.
-        let earned = now.since(self.filled).min(NS_PER_S) * u64::from(self.rate);
-        self.credit = self.credit.saturating_add(earned).min(self.capacity());
-        self.filled = self.filled.max(now);
-    }
-
-    /// Records that may be sent now.
-    fn available(&self) -> u32 {
-        if self.rate == 0 {
-            WALK_BATCH
-        } else if self.credit < self.threshold() {
-            0
-        } else {
-            u32::try_from(self.credit / NS_PER_S).unwrap_or(u32::MAX)
-        }
-    }
-
-    /// When something will be available.
-    fn next(&self) -> Time {
-        let missing = self.threshold().saturating_sub(self.credit);
-        match u64::from(self.rate) {
-            0 => self.filled,
-            rate => self.filled.after(missing.div_ceil(rate)),
-        }
-    }
-
-    /// Takes one record's credit.
-    fn spend(&mut self) {
-        self.credit = self.credit.saturating_sub(NS_PER_S);
-    }
-}
-
-/// Slows walks down while much has to be repaired.
-struct Pacer {
-    /// Frames sent since `since`.
-    sent: u32,
-    /// Frames of which a backup has said in that time that it lacks them.
-    lost: u32,
-    since: Time,
-    /// The rate is halved so many times.
-    halved: u32,
-}
-
-impl Pacer {
-    const NEW: Pacer = Pacer {
-        sent: 0,
-        lost: 0,
-        since: Time::ZERO,
-        halved: 0,
-    };
-
-    /// Judges the window that has passed. Returns whether something has changed.
-    fn tick(&mut self, now: Time) -> bool {
-        if now.since(self.since) < PACER_WINDOW_NS {
-            return false;
-        }
-        let before = self.halved;
-        self.halved = if self.lost > self.sent / PACER_LOSS_DIVISOR {
-            PACER_HALVED_MAX.min(before + 1)
-        } else {
-            before.saturating_sub(1)
-        };
-        (self.sent, self.lost, self.since) = (0, 0, now);
-        self.halved != before
-    }
-
-    /// The rate for a setting, in records per second; 0 is unlimited in both.
-    fn rate(&self, setting: u32) -> u32 {
-        match (setting, self.halved) {
-            (0, 0) => 0,
-            (0, halved) => RATE_UNLIMITED >> halved,
-            (rate, halved) => (rate >> halved).max(1),
-        }
-    }
 }
 
 /// What the walker of a primary wants next.
@@ -203,12 +91,7 @@ impl Walker {
             began: Time::ZERO,
             earliest: Time::ZERO,
             scrub_at: None,
-            bucket: Bucket {
-                rate,
-                batch: 1,
-                credit: 0,
-                filled: Time::ZERO,
-            },
+            bucket: Bucket::new(rate),
             pacer: Pacer::NEW,
         }
     }
@@ -252,27 +135,25 @@ impl Walker {
     /// Sets the rate for the walk that is running.
     fn set_pace(&mut self) {
         if !self.running.is_some_and(|running| running.scrub) {
-            let rate = self.pacer.rate(self.rate);
-            (self.bucket.rate, self.bucket.batch) = (rate, (rate / 100).clamp(1, WALK_BATCH));
+            self.bucket.set_rate(self.pacer.rate(self.rate));
         }
     }
 
-    /// Sets the rate for a scrub of `count` entries. In small tables it leaves in few frames.
+    /// Sets the rate for a scrub of `count` entries.
     fn set_scrub_pace(&mut self, count: u32) {
         let interval_s = (self.scrub_interval / NS_PER_S).clamp(1, u64::from(u32::MAX));
         let rate = count / u32::try_from(interval_s).unwrap_or(1) + 1;
-        self.bucket.credit = 0;
-        (self.bucket.rate, self.bucket.batch) = (rate, rate.clamp(1, WALK_BATCH));
+        self.bucket.set_slow_rate(rate);
     }
 
     /// Counts a data frame that is sent.
     pub(super) fn note_sent(&mut self) {
-        self.pacer.sent = self.pacer.sent.saturating_add(1);
+        self.pacer.note_sent();
     }
 
     /// Counts frames that have to be repaired.
     pub(super) fn note_lost(&mut self, frames: u32) {
-        self.pacer.lost = self.pacer.lost.saturating_add(frames);
+        self.pacer.note_lost(frames);
     }
 
     /// What is to be done now.
@@ -381,6 +262,7 @@ impl Walker {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rate::PACER_WINDOW_NS;
     use super::*;
 
     /// How many records a caller that polls every `poll_ns` may send in ten seconds.

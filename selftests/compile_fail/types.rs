@@ -22,8 +22,8 @@ fn confirms_without_nat(new: NewConn) {
     let _ = new.confirm(); // error: E0599
 }
 
-fn counts_an_entry_that_nobody_counts(entry: &Fields) -> ARef<Fields> { // error: E0277
-    ARef::from(entry) // error: E0277
+fn counts_an_entry_that_nobody_counts(entry: &Fields) {
+    let _ = ARef::from(entry); // error: E0277
 }
 
 fn counts_a_policy_that_may_be_given_up(policy: &Policy) -> SharedPolicy {

@@ -8,10 +8,10 @@ mod common;
 
 use common::{config, Host};
 use ct_sync_host::proto::entry::{FAMILY_V4, FAMILY_V6, POLICY_MAX, SECCTX_MAX};
-use ct_sync_host::proto::header::{Header, Kind, HEADER_LEN};
-use ct_sync_host::proto::record::{Record, Records};
 use ct_sync_host::proto::relations::EXPECTATIONS_MAX;
 use ct_sync_host::proto::time::NS_PER_S;
+use ct_sync_host::proto::wire::header::{Header, Kind, HEADER_LEN};
+use ct_sync_host::proto::wire::record::{Record, Records};
 use ct_sync_host::proto::*;
 use ct_sync_host::queue::{Consumer, Queue, Slot};
 use ct_sync_host::stats::Counter;

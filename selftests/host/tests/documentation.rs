@@ -7,14 +7,14 @@
 mod common;
 
 use common::{config, Host};
-use ct_sync_host::proto::control::{HEARD_MAX, NACK_RANGES_MAX};
 use ct_sync_host::proto::entry::{FAMILY_V4, ZONE_DIR_BOTH};
 use ct_sync_host::proto::frame::FRAME_MIN;
 use ct_sync_host::proto::gaps::GAPS_MAX;
-use ct_sync_host::proto::header::HEADER_LEN;
-use ct_sync_host::proto::record::RECORD_MAX;
 use ct_sync_host::proto::relations::EXPECTATIONS_MAX;
 use ct_sync_host::proto::time::{NS_PER_MS, NS_PER_S};
+use ct_sync_host::proto::wire::control::{HEARD_MAX, NACK_RANGES_MAX};
+use ct_sync_host::proto::wire::header::HEADER_LEN;
+use ct_sync_host::proto::wire::write::RECORD_MAX;
 use ct_sync_host::proto::*;
 use ct_sync_host::stats::Counter;
 

@@ -3,7 +3,7 @@
 //! Frames to be given to nodes: those that nodes have sent, those of the specification, and what
 //! becomes of them when they are damaged on purpose.
 
-use crate::proto::header::HEADER_LEN;
+use crate::proto::wire::header::HEADER_LEN;
 use crate::sim::Rng;
 
 /// The specification, whose examples are frames of each kind.

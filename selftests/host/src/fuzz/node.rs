@@ -3,9 +3,9 @@
 //! One node of a run: the protocol core, and what the threads of the module do around it.
 
 use super::table::Doubter;
-use crate::proto::header::{Header, Kind};
-use crate::proto::record::{Record, Records};
 use crate::proto::time::{NS_PER_MS, NS_PER_S};
+use crate::proto::wire::header::{Header, Kind};
+use crate::proto::wire::record::{Record, Records};
 use crate::proto::{Address, Config, Node, Role, Storage, Time, Truth};
 use crate::sim::Rng;
 use crate::stats::Stats;

@@ -9,45 +9,45 @@ pub(super) const LENGTH_MAX: usize = 3;
 
 /// Takes fields off the front of a slice.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(in crate::proto) struct Reader<'a>(pub(in crate::proto) &'a [u8]);
 
 impl<'a> Reader<'a> {
     /// The next `N` bytes, or `None` if there are fewer (then nothing is taken).
-    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(in crate::proto) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*head)
     }
 
     /// The next `len` bytes.
-    pub(super) fn slice(&mut self, len: usize) -> Option<&'a [u8]> {
+    pub(in crate::proto) fn slice(&mut self, len: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(head)
     }
 
     /// The next byte.
-    pub(super) fn u8(&mut self) -> Option<u8> {
+    pub(in crate::proto) fn u8(&mut self) -> Option<u8> {
         self.array().map(u8::from_be_bytes)
     }
 
     /// The next two bytes as a number.
-    pub(super) fn u16(&mut self) -> Option<u16> {
+    pub(in crate::proto) fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
     /// The next four bytes as a number.
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub(in crate::proto) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
     /// The next eight bytes as a number.
-    pub(super) fn u64(&mut self) -> Option<u64> {
+    pub(in crate::proto) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
     }
 
     /// The next length: one byte, or three from 255 on.
-    pub(super) fn length(&mut self) -> Option<usize> {
+    pub(in crate::proto) fn length(&mut self) -> Option<usize> {
         match self.u8()? {
             LENGTH_LONG => self.u16().map(usize::from),
             short => Some(usize::from(short)),
@@ -55,13 +55,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether nothing is left.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::proto) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 /// Puts fields into a slice, from its front; remembers when they did not fit.
-pub(super) struct Writer<'a> {
+pub(in crate::proto) struct Writer<'a> {
     bytes: &'a mut [u8],
     len: usize,
     overflow: bool,
@@ -69,7 +69,7 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// Starts at the front of `bytes`.
-    pub(super) fn new(bytes: &'a mut [u8]) -> Self {
+    pub(in crate::proto) fn new(bytes: &'a mut [u8]) -> Self {
         Self {
             bytes,
             len: 0,
@@ -78,12 +78,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Bytes written in all, or `None` if not everything fitted.
-    pub(super) fn finish(self) -> Option<usize> {
+    pub(in crate::proto) fn finish(self) -> Option<usize> {
         (!self.overflow).then_some(self.len)
     }
 
     /// Writes bytes as they are.
-    pub(super) fn put(&mut self, bytes: &[u8]) {
+    pub(in crate::proto) fn put(&mut self, bytes: &[u8]) {
         let end = self.len + bytes.len();
         match self.bytes.get_mut(self.len..end) {
             Some(place) => {
@@ -95,27 +95,27 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a byte.
-    pub(super) fn u8(&mut self, value: u8) {
+    pub(in crate::proto) fn u8(&mut self, value: u8) {
         self.put(&[value]);
     }
 
     /// Writes a number in two bytes.
-    pub(super) fn u16(&mut self, value: u16) {
+    pub(in crate::proto) fn u16(&mut self, value: u16) {
         self.put(&value.to_be_bytes());
     }
 
     /// Writes a number in four bytes.
-    pub(super) fn u32(&mut self, value: u32) {
+    pub(in crate::proto) fn u32(&mut self, value: u32) {
         self.put(&value.to_be_bytes());
     }
 
     /// Writes a number in eight bytes.
-    pub(super) fn u64(&mut self, value: u64) {
+    pub(in crate::proto) fn u64(&mut self, value: u64) {
         self.put(&value.to_be_bytes());
     }
 
     /// Writes what `body` writes, with its length in one byte before it.
-    pub(super) fn prefixed(&mut self, body: impl FnOnce(&mut Self)) {
+    pub(in crate::proto) fn prefixed(&mut self, body: impl FnOnce(&mut Self)) {
         let at = self.len;
         self.u8(0);
         body(self);
@@ -127,7 +127,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes what `body` writes, with its length before it: one byte, or three from 255 on.
-    pub(super) fn prefixed_long(&mut self, body: impl FnOnce(&mut Self)) {
+    pub(in crate::proto) fn prefixed_long(&mut self, body: impl FnOnce(&mut Self)) {
         let at = self.len;
         self.u8(0);
         body(self);

@@ -3,7 +3,7 @@
 //! The header that every frame begins with (§3).
 
 use super::bytes::{Reader, Writer};
-use super::stream::{Role, Stream};
+use crate::proto::stream::{Role, Stream};
 use crate::stats::Counter;
 
 /// Length of the header in bytes.
@@ -83,7 +83,7 @@ impl Header {
     }
 
     /// Writes the header of a frame with `payload` bytes behind it.
-    pub(super) fn encode(&self, payload: u16, frame: &mut [u8]) {
+    pub(in crate::proto) fn encode(&self, payload: u16, frame: &mut [u8]) {
         let mut w = Writer::new(frame);
         w.u32(MAGIC);
         w.u8(VERSION);

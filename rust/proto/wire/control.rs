@@ -3,8 +3,9 @@
 //! The payloads of frames that are not numbered: heartbeats, NACKs and requests (§6, §7, §8).
 
 use super::bytes::{Reader, Writer};
-use super::gaps::Range;
-use super::stream::Stream;
+use super::range::{put_range, take_range};
+use crate::proto::range::Range;
+use crate::proto::stream::Stream;
 
 /// Length of a heartbeat's fixed part in bytes.
 const HEARTBEAT_LEN: usize = 32;
@@ -15,7 +16,7 @@ const HEARD_LEN: usize = 8;
 /// Ranges that one NACK names at most, so that it fits any MTU.
 pub const NACK_RANGES_MAX: usize = 16;
 /// Longest payload of a frame that is not numbered, in bytes.
-pub(super) const CONTROL_MAX: usize = HEARTBEAT_LEN + HEARD_MAX * HEARD_LEN;
+pub(in crate::proto) const CONTROL_MAX: usize = HEARTBEAT_LEN + HEARD_MAX * HEARD_LEN;
 
 /// The fixed part of a heartbeat.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -57,7 +58,7 @@ fn take_stream(r: &mut Reader<'_>) -> Option<Stream> {
 
 impl Heartbeat {
     /// Writes the payload of a heartbeat that names `heard`.
-    pub(super) fn encode(&self, heard: impl Iterator<Item = Heard>, w: &mut Writer<'_>) {
+    pub(in crate::proto) fn encode(&self, heard: impl Iterator<Item = Heard>, w: &mut Writer<'_>) {
         put_stream(w, &self.stream);
         w.u64(self.applied);
         w.u32(self.table_count);
@@ -107,11 +108,11 @@ pub struct Nack {
 
 impl Nack {
     /// Writes the payload of a NACK that names `missing`.
-    pub(super) fn encode(&self, missing: &[Range], w: &mut Writer<'_>) {
+    pub(in crate::proto) fn encode(&self, missing: &[Range], w: &mut Writer<'_>) {
         put_stream(w, &self.stream);
         w.u64(self.taken);
         for range in missing.iter().take(NACK_RANGES_MAX) {
-            range.put(w);
+            put_range(w, range);
         }
     }
 
@@ -135,7 +136,7 @@ impl Iterator for RangeIter<'_> {
 
     fn next(&mut self) -> Option<Range> {
         self.1 = self.1.checked_sub(1)?;
-        Range::take(&mut self.0)
+        take_range(&mut self.0)
     }
 }
 
@@ -151,7 +152,7 @@ pub struct ResyncRequest {
 
 impl ResyncRequest {
     /// Writes the payload of a request.
-    pub(super) fn encode(&self, w: &mut Writer<'_>) {
+    pub(in crate::proto) fn encode(&self, w: &mut Writer<'_>) {
         put_stream(w, &self.stream);
         w.u64(self.from);
     }
