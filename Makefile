@@ -6,6 +6,7 @@
 #   make check            all tests; TEST=name for some, KVER= as above
 #   make check-long       the tests that take minutes each
 #   make check-debug      the tests of check that run in machines, with a kernel that watches memory, locks and RCU; TEST=, KVER=
+#   make bench            what a connection costs with ct_sync, with conntrackd and without: Documentation/performance.rst
 #   make kselftests       the kernel's own netfilter selftests with ct_sync and without; TEST=name for some, KVER= as above
 #   make sim              simulate clusters of the protocol core: SEEDS=n, SEED=s, NODES=n
 #   make fuzz             give nodes damaged frames: SECONDS=n, FROM=run, RUN=run
@@ -61,6 +62,9 @@ check-debug:
 kselftests:
 	@scripts/kselftests $(if $(KVER),--kver $(KVER)) $(TEST)
 
+bench:
+	@scripts/bench $(if $(KVER),--kver $(KVER))
+
 lint:
 	@scripts/lint
 
@@ -100,4 +104,4 @@ clean:
 clean-cache: clean
 	scripts/clean-cache
 
-.PHONY: all module tool install modules_install check check-long check-debug kselftests lint sim fuzz mutants mutants-vm miri sanitize demo deb repo clean clean-cache
+.PHONY: all module tool install modules_install check check-long check-debug bench kselftests lint sim fuzz mutants mutants-vm miri sanitize demo deb repo clean clean-cache
