@@ -69,6 +69,23 @@ stop_both() { keepalived_stop fw1; keepalived_stop fw2; }
 
 pair || exit
 for node in $FIREWALLS; do knob "$node" l2drop 0; done
+
+# overtaken FIRST SECOND: whether a script that was started first, but runs only when the second has ended, leaves the last word to it.
+overtaken() {
+	local first
+	on fw1 sh -c 'echo $$ >"$2"; kill -STOP $$; exec /usr/libexec/ct_sync/state "$1"' sh "$1" "$TEMPORARY/first" >/dev/null &
+	wait_until grep -q . "$TEMPORARY/first" && first=$(cat "$TEMPORARY/first") || return
+	wait_until grep -q '^State:.*stopped' "/proc/$first/status"
+	on fw1 /usr/libexec/ct_sync/state "$2"
+	kill -CONT "$first"
+	wait $!
+	rm "$TEMPORARY/first"
+	echo "state is $(knob fw1 state), expected $2"
+	[ "$(knob fw1 state)" = "$2" ]
+}
+check "a script that is overtaken does not make a backup of a MASTER" overtaken 0 1
+check "nor a primary of a backup" overtaken 1 0
+
 hogs=''
 for _ in 1 2 3 4; do
 	sh -c 'while :; do :; done' &
