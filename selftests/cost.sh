@@ -4,7 +4,7 @@
 #   selftests/cost.sh KVER   a connection costs no more than it did: the short benchmark beside selftests/bench/baseline
 #
 # What the kernel itself takes is subtracted on both sides, so that another kernel is no reason to fail. Who makes a connection dearer
-# or cheaper on purpose keeps the new counts: scripts/bench --short >selftests/bench/baseline.
+# or cheaper on purpose keeps the new counts: by hand, from what scripts/bench --short prints, into selftests/bench/baseline.
 
 . "$(dirname "$0")/../scripts/common.sh"
 . "$REPO/selftests/tap.bash"
