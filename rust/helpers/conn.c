@@ -29,9 +29,9 @@ void ct_sync_conn_put(struct nf_conn *ct)
 	nf_ct_put(ct);
 }
 
-/* Lockless lookups may still see the object's former life: as in init_conntrack(). */
 void ct_sync_conn_set_count(struct nf_conn *ct, int count)
 {
+	/* Lockless lookups may still see the object's former life: as in init_conntrack(). */
 	smp_wmb();
 	refcount_set(&ct->ct_general.use, count);
 }

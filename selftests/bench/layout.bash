@@ -14,6 +14,9 @@
 
 SYNC=10.9.0
 
+# Limits of the conntrack table.
+ENTRIES_MAX=2000000 BUCKETS=65536
+
 # Finds programs once; commands run in a network namespace without ip(8) in between.
 on() { busybox nsenter -n"/run/netns/$1" "$(type -P "$2")" "${@:3}"; }
 
@@ -21,6 +24,9 @@ on() { busybox nsenter -n"/run/netns/$1" "$(type -P "$2")" "${@:3}"; }
 layout() {
 	local number node
 	modprobe -a tun dummy veth nf_conntrack nf_nat nft_ct nft_chain_nat nft_nat
+	# These hold for all namespaces.
+	echo $ENTRIES_MAX >/proc/sys/net/netfilter/nf_conntrack_max
+	echo $BUCKETS >/proc/sys/net/netfilter/nf_conntrack_buckets
 	FIREWALLS=''
 	ip netns add switch
 	for number in $(seq "${1:-2}"); do
@@ -42,7 +48,7 @@ layout() {
 			route add 10.1.0.0/16 via 10.2.0.2 dev toclient
 			route add 198.18.0.0/15 via 192.0.2.2 dev toserver
 		END
-		on "$node" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 4000000 >/proc/sys/net/netfilter/nf_conntrack_max' 2>/dev/null
+		on "$node" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
 		rules "$node"
 	done
 	cables "$number"
@@ -102,9 +108,9 @@ entries() { on "$1" conntrack -C; }
 # await COMMAND...: waits at most two minutes until COMMAND succeeds.
 await() {
 	local try
-	for try in $(seq 600); do
+	for ((try = 0; try < 6000; try++)); do
 		"$@" && return
-		sleep 0.2
+		sleep 0.02
 	done
 	echo "bench: still not so: $*" >&2
 	return 1

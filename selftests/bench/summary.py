@@ -4,9 +4,9 @@
 
 usage: summary.py FILE
 
-The figures are of the median round of each contender, by instructions: instructions, microseconds of the processor and those
-of each thread for a connection, connections a second while the processor had nothing else to do, frames and bytes on syncdev for a
-connection, and by how many percent of the median the rounds differ.
+The figures are means of the rounds of each contender, since when a thread is woken differs by chance: instructions, microseconds
+of the processor and instructions of each thread for a connection, connections a second while the processor had nothing else to
+do, frames and bytes on syncdev for a connection; and by how many percent of the mean the dearest and the cheapest round differ.
 """
 
 import sys
@@ -28,18 +28,27 @@ def read(path):
     return contenders
 
 
+def mean(rounds):
+    """A round as they are in the mean; `spread` is by how many percent the cheapest and the dearest differ."""
+    one = {key: sum(each[key] for each in rounds) / len(rounds) for key in rounds[0] if "." not in key}
+    for key in {key for each in rounds for key in each if "." in key}:
+        # Threads have the number of their network namespace in their names.
+        name = key.split("/")[0].removesuffix("_ns")
+        one[name] = one.get(name, 0) + sum(each.get(key, 0) for each in rounds) / len(rounds)
+    costs = [each["busy_ns"] for each in rounds]
+    one["spread"] = 100 * (max(costs) - min(costs)) / one["busy_ns"]
+    return one
+
+
 def summary(name, rounds):
     """The line for one contender."""
-    rounds = sorted(rounds, key=lambda one: one["busy_ns"])
-    median = rounds[len(rounds) // 2]
-    count = median["connections"]
-    spread = 100 * (rounds[-1]["busy_ns"] - rounds[0]["busy_ns"]) / median["busy_ns"]
-    line = (f"{name} instructions={median['busy_ns'] / count / NS_PER_INSTRUCTION:.0f} us={median['busy_ns'] / count / 1000:.1f}"
-            f" spread={spread:.1f}% per_second={count * 1e9 / median['elapsed_ns']:.0f}"
-            f" bytes={median['sync_bytes'] / count:.1f} frames={median['sync_frames'] / count:.3f}")
-    for key, value in median.items():
-        if "." in key:
-            line += f" {key.split('/')[0].removesuffix('_ns')}={value / count / NS_PER_INSTRUCTION:.0f}"
+    one = mean(rounds)
+    count = one["connections"]
+    line = (f"{name} instructions={one['busy_ns'] / count / NS_PER_INSTRUCTION:.0f} us={one['busy_ns'] / count / 1000:.1f}"
+            f" spread={one['spread']:.1f}% per_second={count * 1e9 / one['elapsed_ns']:.0f}"
+            f" bytes={one['sync_bytes'] / count:.1f} frames={one['sync_frames'] / count:.3f}")
+    for key in sorted(key for key in one if "." in key):
+        line += f" {key}={one[key] / count / NS_PER_INSTRUCTION:.0f}"
     return line
 
 

@@ -115,7 +115,6 @@ pub(super) fn expectation() -> Expectation {
         direction: 1,
         index: 4,
         count: 5,
-        ..Expectation::default()
     }
 }
 
