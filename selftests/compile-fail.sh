@@ -22,7 +22,7 @@ said() { sed -nE 's|.*// error: (E[0-9]+)$|\1|; t number; b; :number; =; p' "$1"
 errors_with() {
 	local name
 	name=$(basename "$1" .rs)
-	rm -rf "$COPY/$name"
+	rm -rf "${COPY:?}/${name:?}"
 	mkdir -p "$COPY/$name/out"
 	cp -r "$REPO/rust" "$REPO/scripts" "$REPO/Kbuild" "$COPY/$name"
 	cp "$1" "$COPY/$name/rust/compile_fail.rs"
