@@ -161,7 +161,6 @@ fn expectation() -> impl Strategy<Value = (Key, Expectation)> {
                     direction,
                     index: protocol % count,
                     count,
-                    ..Expectation::default()
                 };
                 (key, expectation)
             },
