@@ -38,6 +38,11 @@ const QUEUE_LEN_SUM: usize = 65_536;
 /// Between two looks for connections whose TCP windows are known by now: a pass over the table
 /// takes a tenth of a second for a million entries.
 const GRACE_AGAIN_NS: u64 = 5 * NS_PER_S;
+/// After a takeover, masqueraded copies wait as long for this node to get their address: VRRP gives
+/// it before or after it writes `state`, within a second as a rule.
+const SETTLE_NS: u64 = 5 * NS_PER_S;
+/// A primary that has lost an address of masqueraded connections is demoted by then, or stays.
+const LOST_ADDRESS_NS: u64 = 10 * NS_PER_S;
 /// Bytes of the IP and UDP headers in front of a frame.
 const OVERHEAD_V4: u32 = 28;
 const OVERHEAD_V6: u32 = 48;
@@ -132,6 +137,10 @@ pub(crate) struct Engine {
     pass: Atomic<u32>,
     /// When TCP windows are to be checked again, in nanoseconds; 0 is never.
     grace_end: Atomic<u64>,
+    /// When masqueraded copies are to be tied to interfaces of this node, in nanoseconds; 0 is never.
+    settle_at: Atomic<u64>,
+    /// When backups are to be told what is left, since ends were withheld, in nanoseconds; 0 is never.
+    lost_address_at: Atomic<u64>,
     /// When the sender wakes by itself, in nanoseconds.
     sender_wakes: Atomic<u64>,
     grace_ns: Atomic<u64>,
@@ -181,6 +190,8 @@ impl Engine {
                 lost: Atomic::new(0),
                 pass: Atomic::new(Pass::None as u32),
                 grace_end: Atomic::new(0),
+                settle_at: Atomic::new(0),
+                lost_address_at: Atomic::new(0),
                 sender_wakes: Atomic::new(0),
                 grace_ns: Atomic::new(grace_ns(settings)),
             }),
@@ -246,6 +257,7 @@ impl Engine {
         self.pass.xchg(Pass::Unpin as u32, Full);
         let grace_ns = self.grace_ns.load(Relaxed);
         self.grace_end.store(now.after(grace_ns).0, Relaxed);
+        self.settle_at.store(now.after(SETTLE_NS).0, Relaxed);
         self.wake();
     }
 
@@ -255,6 +267,8 @@ impl Engine {
         self.node.lock().demote(thread::now(), &self.stats);
         self.pass.xchg(Pass::Pin as u32, Full);
         self.grace_end.store(0, Relaxed);
+        self.settle_at.store(0, Relaxed);
+        self.lost_address_at.store(0, Relaxed);
         self.wake();
     }
 
@@ -308,6 +322,40 @@ impl Engine {
     /// Whether copies were lost; the news is taken.
     pub(crate) fn take_loss(&self) -> bool {
         self.lost.load(Relaxed) != 0 && self.lost.xchg(0, Full) != 0
+    }
+
+    /// The end of a connection was not told of, since this node has lost the address to which it was
+    /// masqueraded. If it stays primary nevertheless, backups learn of it some time later.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    pub(crate) fn note_lost_address(&self) {
+        if self.lost_address_at.load(Relaxed) == 0 {
+            let due = thread::now().after(LOST_ADDRESS_NS);
+            self.lost_address_at.store(due.0, Relaxed);
+            self.wake();
+        }
+    }
+
+    /// Whether backups are to be told what is left by now; the news is taken.
+    pub(crate) fn take_lost_address(&self, now: Time) -> bool {
+        take_due(&self.lost_address_at, now)
+    }
+
+    /// Whether masqueraded copies are to be tied to interfaces by now; the news is taken.
+    pub(crate) fn take_settle(&self, now: Time) -> bool {
+        take_due(&self.settle_at, now)
+    }
+
+    /// When one of these two is due, if one is.
+    pub(crate) fn masquerades_due(&self) -> Option<Time> {
+        [&self.settle_at, &self.lost_address_at]
+            .into_iter()
+            .map(|at| at.load(Relaxed))
+            .filter(|&at| at != 0)
+            .min()
+            .map(Time)
     }
 
     /// The pass that is to be made; it is taken.
@@ -379,6 +427,12 @@ impl Engine {
             self.stats.add(counter, self.event_count(counter));
         }
     }
+}
+
+/// Whether a time has come; it is taken then.
+fn take_due(at: &Atomic<u64>, now: Time) -> bool {
+    let due = at.load(Relaxed);
+    due != 0 && due <= now.0 && at.cmpxchg(due, 0, Full).is_ok()
 }
 
 /// The protocol for a device.

@@ -10,7 +10,7 @@
 
 use kernel::prelude::*;
 
-use crate::conntrack::{changes_silently, status};
+use crate::conntrack::{changes_silently, masquerade, status};
 use crate::engine::Engine;
 use crate::kapi::conn::Conn;
 use crate::kapi::notifier::{Events, Listener};
@@ -63,10 +63,15 @@ fn handle(engine: &Engine, events: Events, conn: &Conn) -> Result {
     cpu.stats.count(Counter::EventsSeen);
     if events.is_end() {
         // Of an entry that was never sent, peers need not hear.
-        return match status::is_shared(conn) {
-            true => queue_end(engine, conn.key()),
-            false => Ok(()),
-        };
+        if !status::is_shared(conn) {
+            return Ok(());
+        }
+        if masquerade::has_lost_address(conn) {
+            cpu.stats.count(Counter::EndsByLostAddress);
+            engine.note_lost_address();
+            return Ok(());
+        }
+        return queue_end(engine, conn.key());
     }
     if !status::mark_dirty(conn) {
         cpu.stats.count(Counter::EventsCoalesced);

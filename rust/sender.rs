@@ -95,7 +95,14 @@ impl Sender {
         let now = thread::now();
         // Under the mutex until the time is stored: the receiver compares with it (`wake_for`).
         let node = self.engine.node.lock();
-        let wake = [node.poll_timeout(), self.engine.grace_end(), self.mute_walk]
+        let engine = &self.engine;
+        let dues = [
+            node.poll_timeout(),
+            engine.grace_end(),
+            engine.masquerades_due(),
+            self.mute_walk,
+        ];
+        let wake = dues
             .into_iter()
             .flatten()
             .fold(now.after(SLEEP_MAX_NS), |a, b| a.min(b));
@@ -109,6 +116,11 @@ impl Sender {
             Pass::None => {}
             Pass::Pin => self.engine.table.pin_all(),
             Pass::Unpin => self.engine.table.unpin_all(),
+        }
+        if self.engine.take_settle(thread::now()) {
+            let ended = self.engine.table.settle_masquerades();
+            let counter = Counter::MasqueradesEnded;
+            self.engine.stats.add(counter, u64::from(ended));
         }
         let Some(end) = self.engine.grace_end() else {
             return;
@@ -153,6 +165,9 @@ impl Sender {
 
     /// Looks for what events do not tell.
     fn watch(&mut self, node: &mut NodeGuard<'_>) {
+        if self.engine.take_lost_address(thread::now()) {
+            node.request_walk(&self.engine.stats);
+        }
         if self.mute_walk.is_some_and(|at| at <= thread::now()) {
             self.mute_walk = None;
             node.request_walk(&self.engine.stats);

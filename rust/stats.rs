@@ -41,6 +41,7 @@ counters! {
     EventsCoalesced "events_coalesced" "events of an entry that was already waiting to be sent",
     EventsRingFull "events_ring_full" "keys that found the ring full; the scan finds them",
     EventsDestroyDeferred "events_destroy_deferred" "ends of connections that the kernel was asked to offer again",
+    EndsByLostAddress "ends_by_lost_address" "ends of masqueraded connections that were not told of: this node has lost their address or interface, and another goes on with them",
     EventsSkippedLocal "events_skipped_local" "events of flows that end on this node",
     EventsSkippedMark "events_skipped_mark" "events of entries without the mark bit that selects them",
     EventsMissed "events_missed" "times ctnetlink was loaded or unloaded; a walk made good for it",
@@ -114,6 +115,7 @@ counters! {
     SecmarksLost "secmarks_lost" "connections applied without their security mark, whose context this node does not know",
     ExtensionsLost "extensions_lost" "connections applied without all of their extensions, for want of memory or of kernel support",
     EntriesSwept "entries_swept" "connections deleted at the end of a resync that did not have them",
+    MasqueradesEnded "masquerades_ended" "masqueraded connections ended after a takeover, since no interface of this node has their address",
     EntriesLostLocally "entries_lost_locally" "copies that ended on this backup though the primary has them; a resync follows",
     ScrubCorrections "scrub_corrections" "differences that a scrub has found and put right; 0 in a healthy cluster",
     // Resync and roles.

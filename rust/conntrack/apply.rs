@@ -11,7 +11,7 @@ use kernel::sync::rcu;
 
 use super::extensions::{self, Resolved};
 use super::policies::Policies;
-use super::{find, find_surely, lifetime, local, relations, status, windows, Lost};
+use super::{find, find_surely, lifetime, local, masquerade, relations, status, windows, Lost};
 use crate::kapi::conn::{Bit, Conn, Fields};
 use crate::kapi::new_conn::{NewConn, Refusal};
 use crate::kapi::proto_state::{protocol, sctp, tcp};
@@ -126,6 +126,7 @@ fn build(
         let [unreplied, replied] = lifetime::gre_timeouts(&new, &rcu);
         new.set_gre_timeouts(unreplied, replied);
     }
+    masquerade::write(&new, record);
     write_state(&new, record, resolved, mark);
     new.confirm()
 }

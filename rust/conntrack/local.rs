@@ -18,7 +18,7 @@ const IP6_MULTICAST: u8 = 0xff;
 /// (broadcast, multicast).
 fn is_local_address(net: Net, family: u8, address: &[u8; 16], rcu: &rcu::Guard) -> bool {
     if family == FAMILY_V6 {
-        return address.first() == Some(&IP6_MULTICAST) || net.has_ip6(address);
+        return address.first() == Some(&IP6_MULTICAST) || net.has_ip6(address, None);
     }
     net.has_ip(address, rcu) || net.is_ip_of_many(address)
 }

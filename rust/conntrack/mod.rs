@@ -19,6 +19,7 @@ mod expectations;
 mod extensions;
 mod lifetime;
 mod local;
+pub(crate) mod masquerade;
 mod names;
 mod passes;
 mod policies;
@@ -194,6 +195,12 @@ impl Conntrack {
     /// Returns of how many connections they are not.
     pub(crate) fn end_grace_all(self) -> u32 {
         passes::end_grace_all(self.0)
+    }
+
+    /// Ties masqueraded copies to the interfaces that have their addresses, and ends those whose
+    /// address no interface has; returns how many. Some time after a takeover.
+    pub(crate) fn settle_masquerades(self) -> u32 {
+        passes::settle_masquerades(self.0)
     }
 
     /// Clears the marks and dirty bits that an earlier run has left; to be called before events

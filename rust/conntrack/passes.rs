@@ -6,7 +6,7 @@
 //! Context: threads; a pass sleeps in between.
 
 use super::truth::{self, Filter, Found};
-use super::{lifetime, status, windows};
+use super::{lifetime, masquerade, status, windows};
 use crate::kapi::conn::Conn;
 use crate::kapi::proto_state::protocol;
 use crate::kapi::table::{self, Bucket, Table, Verdict};
@@ -145,6 +145,7 @@ pub(super) fn pin_all(table: Table) {
             }
             lifetime::pin_shared(conn);
         }
+        masquerade::untie(conn);
         Verdict::Keep
     });
 }
@@ -174,6 +175,20 @@ pub(super) fn end_grace_all(table: Table) -> u32 {
         Verdict::Keep
     });
     left
+}
+
+/// Ties masqueraded copies to interfaces of this node, and deletes those of which it has not the
+/// address; returns how many.
+pub(super) fn settle_masquerades(table: Table) -> u32 {
+    let mut ended = 0;
+    table.for_each(&mut |conn| {
+        if masquerade::settle(conn) {
+            return Verdict::Keep;
+        }
+        ended += 1;
+        Verdict::Delete
+    });
+    ended
 }
 
 /// Clears what an earlier run has left in the entries. Before the notifier is armed.

@@ -17,6 +17,10 @@ pub(crate) const GRACE: [Bit; 2] = [Bit::own(34), Bit::own(35)];
 pub(crate) const GRACE_MASK: usize = GRACE[0].mask() | GRACE[1].mask();
 /// Its timeout is fixed, by us: it waits for the primary's word.
 pub(crate) const PINNED: Bit = Bit::own(36);
+/// It is masqueraded, and was tied to an interface on another node, or before a demotion.
+pub(crate) const MASQUERADED: Bit = Bit::own(37);
+/// To an address of the interface itself that it leaves by.
+pub(crate) const OF_INTERFACE: Bit = Bit::own(38);
 /// The resync or walk that touched it last, 1 to 255; 0 is none.
 const MARK_SHIFT: u32 = 40;
 const MARK_MASK: usize = 0xff << MARK_SHIFT;

@@ -7,7 +7,7 @@
 use kernel::sync::rcu;
 
 use super::status::{self, DIRTY, SHARED};
-use super::{extensions, lifetime, local, relations, windows};
+use super::{extensions, lifetime, local, masquerade, relations, windows};
 use crate::kapi::conn::{Bit, Conn, Fields};
 use crate::kapi::net::Net;
 use crate::kapi::proto_state::protocol;
@@ -73,6 +73,7 @@ fn read_entry(conn: &Conn, filter: Filter, rcu: &rcu::Guard, entry: &mut Entry) 
     }
     relations::read(conn, rcu, entry);
     extensions::read(conn, rcu, filter.counters, &mut entry.extras);
+    masquerade::read(conn, rcu, entry);
 }
 
 /// Reads the state of an association.

@@ -6,6 +6,7 @@
  */
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <linux/inetdevice.h>
 #include <linux/if_ether.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
@@ -17,6 +18,7 @@
 #include <linux/random.h>
 #include <linux/security.h>
 #include <linux/timekeeping.h>
+#include <net/addrconf.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_acct.h>
 #include <net/netfilter/nf_conntrack_core.h>
@@ -30,6 +32,7 @@
 #include <net/netfilter/nf_conntrack_timestamp.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 #include <net/netfilter/nf_nat.h>
+#include <net/route.h>
 
 /* What a number is besides its size; all are false of what is no number. */
 #define IS(value, type) __builtin_types_compatible_p(typeof(value), type)

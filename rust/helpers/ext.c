@@ -105,6 +105,18 @@ bool ct_sync_add_nat(struct nf_conn *ct)
 	return nf_ct_nat_ext_add(ct);
 }
 
+/* The index of the interface to which a masqueraded entry is tied, or 0. */
+int *ct_sync_masquerade(const struct nf_conn *ct)
+{
+#if IS_ENABLED(CONFIG_NF_NAT_MASQUERADE)
+	struct nf_conn_nat *nat = nfct_nat(ct);
+
+	return nat ? &nat->masq_index : NULL;
+#else
+	return NULL;
+#endif
+}
+
 bool ct_sync_has_synproxy(void)
 {
 	return IS_ENABLED(CONFIG_NETFILTER_SYNPROXY);

@@ -12,7 +12,6 @@
 #include <linux/net.h>
 #include <linux/skbuff.h>
 #include <linux/udp.h>
-#include <net/addrconf.h>
 #include <net/sock.h>
 
 #include "abi.h"
@@ -48,18 +47,6 @@ int ct_sync_socket_bind(struct socket *sock, u32 ifindex, const u8 *address, u32
 	memcpy(&storage, address, min_t(size_t, length, sizeof(storage)));
 	return sock_bindtoindex(sock->sk, ifindex, true) ?:
 	       kernel_bind(sock, (struct sockaddr_unsized *)&storage, length);
-}
-
-/* Whether an address of IPv6 is one of an interface's. */
-bool ct_sync_ip6_is_own_on(struct net *net, u32 ifindex, const u32 *address)
-{
-	bool own;
-
-	rcu_read_lock();
-	own = ipv6_chk_addr(net, (const struct in6_addr *)address,
-			    dev_get_by_index_rcu(net, ifindex), 0);
-	rcu_read_unlock();
-	return own;
 }
 
 /* Returns the bytes sent or a negative errno, -EAGAIN when nothing is taken: at once, or with @wait later. */

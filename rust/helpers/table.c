@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The hash table of conntrack, which all namespaces share, one bucket at a time;
- * and what the routing code says of an address.
+ * The hash table of conntrack, which all namespaces share, one bucket at a time.
  */
-#include <linux/inetdevice.h>
+#include <linux/rculist.h>
 #include <linux/rculist_nulls.h>
 #include <linux/sched.h>
-#include <net/addrconf.h>
 #include <net/net_namespace.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
-#include <net/route.h>
 
 #include "abi.h"
 
@@ -69,20 +66,4 @@ u32 ct_sync_table_max(void)
 void ct_sync_cond_resched(void)
 {
 	cond_resched();
-}
-
-/* The addresses have 16 bytes, of which IPv4 takes the first four. Context: RCU. */
-bool ct_sync_ip_is_own(struct net *net, const u32 *address)
-{
-	return __ip_dev_find(net, (__force __be32)address[0], false);
-}
-
-u32 ct_sync_ip_type(struct net *net, const u32 *address)
-{
-	return inet_addr_type(net, (__force __be32)address[0]);
-}
-
-bool ct_sync_ip6_is_own(struct net *net, const u32 *address)
-{
-	return ipv6_chk_addr(net, (const struct in6_addr *)address, NULL, 0);
 }

@@ -37,6 +37,7 @@ macro_rules! opaque {
 
 opaque!(
     net,
+    in6_addr,
     net_device,
     seq_file,
     sk_buff,
@@ -86,6 +87,7 @@ pub(crate) const NETDEV_CHANGENAME: usize = 11;
 pub(crate) const NETDEV_CHANGEUPPER: usize = 22;
 
 pub(crate) const IFNAMSIZ: usize = 16;
+pub(crate) const IFF_UP: u32 = 1;
 pub(crate) const IFF_LOOPBACK: u32 = 8;
 pub(crate) const ETH_P_IP: u16 = 0x0800;
 pub(crate) const ETH_P_IPV6: u16 = 0x86DD;
@@ -410,6 +412,20 @@ extern "C" {
         dev: *mut net_device,
         upper_dev: *mut net_device,
     ) -> bool;
+    pub(crate) fn dev_get_by_index_rcu(net: *mut net, ifindex: i32) -> *mut net_device;
+    pub(crate) fn __ip_dev_find(net: *mut net, addr: u32, devref: bool) -> *mut net_device;
+    pub(crate) fn inet_addr_type(net: *mut net, addr: u32) -> u32;
+    pub(crate) fn ipv6_chk_addr(
+        net: *mut net,
+        addr: *const in6_addr,
+        dev: *const net_device,
+        strict: i32,
+    ) -> i32;
+    pub(crate) fn ipv6_dev_find(
+        net: *mut net,
+        addr: *const in6_addr,
+        dev: *mut net_device,
+    ) -> *mut net_device;
     pub(crate) fn sock_release(sock: *mut socket);
     pub(crate) fn security_secctx_to_secid(
         secdata: *const c_char,
@@ -552,9 +568,6 @@ extern "C" {
     pub(crate) fn ct_sync_conn_of(hash: *mut nf_conntrack_tuple_hash) -> *mut nf_conn;
     pub(crate) fn ct_sync_table_max() -> u32;
     pub(crate) fn ct_sync_cond_resched();
-    pub(crate) fn ct_sync_ip_is_own(net: *mut net, address: *const u32) -> bool;
-    pub(crate) fn ct_sync_ip_type(net: *mut net, address: *const u32) -> u32;
-    pub(crate) fn ct_sync_ip6_is_own(net: *mut net, address: *const u32) -> bool;
 
     // ext.c: extensions of an entry; the ones that it has not are NULL
     pub(crate) fn ct_sync_labels(ct: *const nf_conn) -> *mut nf_conn_labels;
@@ -570,6 +583,7 @@ extern "C" {
     pub(crate) fn ct_sync_add_seqadj(ct: *mut nf_conn) -> bool;
     pub(crate) fn ct_sync_add_ecache(ct: *mut nf_conn) -> bool;
     pub(crate) fn ct_sync_add_nat(ct: *mut nf_conn) -> bool;
+    pub(crate) fn ct_sync_masquerade(ct: *const nf_conn) -> *mut i32;
     pub(crate) fn ct_sync_has_synproxy() -> bool;
     pub(crate) fn ct_sync_has_secmark() -> bool;
     pub(crate) fn ct_sync_tracks_sctp() -> bool;
@@ -697,7 +711,6 @@ extern "C" {
         address: *const u8,
         length: u32,
     ) -> i32;
-    pub(crate) fn ct_sync_ip6_is_own_on(net: *mut net, ifindex: u32, address: *const u32) -> bool;
     pub(crate) fn ct_sync_socket_send(
         sock: *mut socket,
         address: *const u8,

@@ -109,6 +109,27 @@ impl Fields {
         }))
     }
 
+    /// The index of the interface to which the kernel has tied a masqueraded connection: it ends the
+    /// connection with that interface, or with its address. 0 is none.
+    pub(crate) fn masquerade(&self) -> u32 {
+        self.masquerade_word()
+            .map_or(0, |word| word.load(Relaxed) as u32)
+    }
+
+    /// Ties a masqueraded connection to an interface, or to none.
+    pub(crate) fn set_masquerade(&self, ifindex: u32) {
+        if let Some(word) = self.masquerade_word() {
+            word.store(ifindex as i32, Relaxed);
+        }
+    }
+
+    fn masquerade_word(&self) -> Option<&Atomic<i32>> {
+        // SAFETY: By the type invariant.
+        let word = unsafe { abi::ct_sync_masquerade(self.as_ptr()) };
+        // SAFETY: A word of the extension, if there is one, which is changed by single stores.
+        (!word.is_null()).then(|| unsafe { Atomic::from_ptr(word) })
+    }
+
     /// What the SYN proxy knows of it, if it has opened the connection.
     pub(crate) fn synproxy(&self) -> Option<Synproxy> {
         // SAFETY: By the type invariant.

@@ -164,7 +164,8 @@ impl NetDevice {
         unsafe { dev.cast::<Self>().as_ref() }
     }
 
-    fn as_ptr(&self) -> *mut abi::net_device {
+    /// The pointer, for C.
+    pub(super) fn as_ptr(&self) -> *mut abi::net_device {
         core::ptr::from_ref(self).cast_mut().cast()
     }
 
@@ -180,6 +181,12 @@ impl NetDevice {
     pub(crate) fn is_loopback(&self) -> bool {
         // SAFETY: By the type invariant.
         unsafe { abi::ct_sync_netdev_flags(self.as_ptr()) & abi::IFF_LOOPBACK != 0 }
+    }
+
+    /// Whether it is switched on.
+    pub(crate) fn is_up(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { abi::ct_sync_netdev_flags(self.as_ptr()) & abi::IFF_UP != 0 }
     }
 
     /// Its index.

@@ -276,12 +276,14 @@ impl Socket {
 
     /// Whether an address is this node's own, so that one list of peers may serve all nodes.
     fn is_own(&self, address: &Address) -> bool {
-        if address.family != FAMILY_V6 {
-            return self.net.has_ip(&address.bytes, &rcu::read_lock());
+        let rcu = rcu::read_lock();
+        match address.family {
+            FAMILY_V6 => {
+                let on = self.net.device(self.ifindex, &rcu);
+                self.net.has_ip6(&address.bytes, on)
+            }
+            _ => self.net.has_ip(&address.bytes, &rcu),
         }
-        let words = address_of(&address.bytes);
-        // SAFETY: By the invariant of `Net`; the address is only read.
-        unsafe { abi::ct_sync_ip6_is_own_on(self.net.raw(), self.ifindex, words.as_ptr()) }
     }
 
     /// Sends a frame to a group or to another node; to this node itself nothing is sent.

@@ -38,6 +38,10 @@ impl Extras {
     pub const HAS_SYNPROXY: u8 = 1;
     /// `packets` and `bytes` hold something.
     pub const HAS_COUNTERS: u8 = 2;
+    /// The source was masqueraded: it became an address of the node's.
+    pub const MASQUERADED: u8 = 4;
+    /// With [`Extras::MASQUERADED`]: one of the interface itself that the connection leaves by.
+    pub const OF_INTERFACE: u8 = 8;
 
     /// It has a security mark that cannot be told. Never sent.
     pub const LOST_SECMARK: u8 = 0x80;

@@ -8,6 +8,7 @@ mod expected;
 mod helper;
 mod labels;
 mod mark;
+mod masquerade;
 mod master;
 mod reply;
 mod sctp;
@@ -38,7 +39,8 @@ const EXTRAS_MAX: usize = labels::MAX
     + synproxy::MAX
     + timestamp::MAX
     + counters::MAX
-    + timeout_policy::MAX;
+    + timeout_policy::MAX
+    + masquerade::MAX;
 /// Most bytes that the attributes of one entry take.
 pub(super) const ATTRIBUTES_MAX: usize = ATTRIBUTES_COMMON + RELATIONS_MAX + EXTRAS_MAX;
 
@@ -60,17 +62,19 @@ fn extras_max(extras: &Extras) -> usize {
         + timestamp::max(extras)
         + counters::max(extras)
         + timeout_policy::max(extras)
+        + masquerade::max(extras)
 }
 
 /// Writes the attributes of an entry.
 pub(super) fn put_attributes(w: &mut Writer<'_>, entry: &Entry) {
     reply::put(w, entry);
+    masquerade::put(w, &entry.extras);
     put_variable(w, entry);
 }
 
 /// Whether an entry has attributes that never change while the connection lives.
 pub(super) fn has_constant(entry: &Entry) -> bool {
-    reply::is_told(entry)
+    reply::is_told(entry) || masquerade::is_told(&entry.extras)
 }
 
 /// Writes the attributes that may change.
@@ -146,6 +150,7 @@ fn take_extra(kind: u8, r: &mut Reader<'_>, extras: &mut Extras) -> Option<bool>
         synproxy::KIND => synproxy::take(r, extras)?,
         timestamp::KIND => timestamp::take(r, extras)?,
         counters::KIND => counters::take(r, extras)?,
+        masquerade::KIND => masquerade::take(r, extras)?,
         _ => return Some(false),
     }
     Some(true)
