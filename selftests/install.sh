@@ -44,7 +44,7 @@ refuses() {
 
 # What the package of the source for DKMS has, where that one has it.
 add_source() {
-	(cd "$REPO" && tar -cf - Kbuild Makefile dkms.conf rust scripts/preflight packaging/dkms/tree) |
+	(cd "$REPO" && tar -cf - Kbuild Makefile dkms.conf rust scripts/preflight scripts/abi.awk packaging/dkms/tree) |
 		inside sh -c 'mkdir -p "$1" && tar -xf - -C "$1" --no-same-owner' sh "/usr/src/ct_sync-$VERSION"
 }
 

@@ -64,6 +64,9 @@ pub fn remedy(counter: Counter) -> Option<&'static str> {
         ExpectationsRefused => "load the same nf_conntrack_* and nf_nat_* helpers on all nodes",
         SecmarksLost => "load the same security policy on all nodes",
         ExtensionsLost => "use the same kernel on all nodes, and look for a want of memory",
+        MasqueradesEnded => {
+            "give the virtual address to the interface that masquerades, on each node"
+        }
         EntriesLostLocally => {
             "do not flush or delete connections on a backup; look at its memory and its table's \
                 limit"
@@ -81,6 +84,7 @@ pub fn remedy(counter: Counter) -> Option<&'static str> {
         | EventsCoalesced
         | EventsDestroyDeferred
         | EventsSkippedLocal
+        | EndsByLostAddress
         | EventsSkippedMark
         | ScanRuns
         | FramesSent

@@ -137,7 +137,10 @@ pub(super) fn largest() -> Entry {
         secctx: [b's'; SECCTX_MAX],
         secctx_length: SECCTX_MAX as u8,
         policy_length: POLICY_MAX as u8,
-        has: Extras::HAS_SYNPROXY | Extras::HAS_COUNTERS,
+        has: Extras::HAS_SYNPROXY
+            | Extras::HAS_COUNTERS
+            | Extras::MASQUERADED
+            | Extras::OF_INTERFACE,
         ..Extras::NONE
     };
     entry

@@ -20,8 +20,9 @@ const KINDS: [&str; 4] = ["output", "figure", "sketch", "example: "];
 const FIGURES: [&str; 2] = ["design.rst", "protocol.rst"];
 
 /// Counters that are not 0 in a healthy cluster; all others have a row in troubleshooting.rst.
-const HEALTHY: [&str; 39] = [
+const HEALTHY: [&str; 40] = [
     "events_seen",
+    "ends_by_lost_address",
     "events_coalesced",
     "events_skipped_local",
     "events_skipped_mark",

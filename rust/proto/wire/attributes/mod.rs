@@ -39,10 +39,10 @@ const EXTRAS_MAX: usize = labels::MAX
     + synproxy::MAX
     + timestamp::MAX
     + counters::MAX
-    + timeout_policy::MAX
-    + masquerade::MAX;
+    + timeout_policy::MAX;
 /// Most bytes that the attributes of one entry take.
-pub(super) const ATTRIBUTES_MAX: usize = ATTRIBUTES_COMMON + RELATIONS_MAX + EXTRAS_MAX;
+pub(super) const ATTRIBUTES_MAX: usize =
+    ATTRIBUTES_COMMON + masquerade::MAX + RELATIONS_MAX + EXTRAS_MAX;
 
 /// Bytes in which the attributes of this entry fit.
 pub(super) fn attributes_max(entry: &Entry) -> usize {
@@ -51,7 +51,7 @@ pub(super) fn attributes_max(entry: &Entry) -> usize {
     } else {
         RELATIONS_MAX
     };
-    ATTRIBUTES_COMMON + relations + extras_max(&entry.extras)
+    ATTRIBUTES_COMMON + masquerade::max(&entry.extras) + relations + extras_max(&entry.extras)
 }
 
 /// Bytes in which these extras fit.
@@ -62,7 +62,6 @@ fn extras_max(extras: &Extras) -> usize {
         + timestamp::max(extras)
         + counters::max(extras)
         + timeout_policy::max(extras)
-        + masquerade::max(extras)
 }
 
 /// Writes the attributes of an entry.
@@ -253,6 +252,27 @@ mod tests {
             assert_eq!(bytes(&extras), expected);
             assert_eq!(taken(expected), Some((extras, 0)));
         }
+    }
+
+    #[test]
+    fn literal_bytes_of_masquerade() {
+        for (has, expected) in [
+            (0, &[][..]),
+            (Extras::MASQUERADED, &[19, 1, 0]),
+            (Extras::MASQUERADED | Extras::OF_INTERFACE, &[19, 1, 1]),
+        ] {
+            let extras = with(|e| e.has = has);
+            let mut place = [0; masquerade::MAX];
+            let mut w = Writer::new(&mut place);
+            masquerade::put(&mut w, &extras);
+            let length = w.finish().expect("no more than MAX");
+            assert_eq!(length, masquerade::max(&extras));
+            assert_eq!(place[..length], *expected);
+            assert_eq!(taken(expected), Some((extras, 0)));
+        }
+        assert_eq!(taken(&[19, 0]), None, "no flags");
+        let later = with(|e| e.has = Extras::MASQUERADED);
+        assert_eq!(taken(&[19, 1, 0xfe]), Some((later, 0)), "flags to come");
     }
 
     #[test]
