@@ -128,10 +128,12 @@ if modprobe --dry-run --quiet wireguard; then
 	drops ''
 	# nonsense ADDRESS: sends fw2 what is no frame.
 	nonsense() {
-		on fw1 python3 -c 'import socket, sys
-	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-	s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
-	s.sendto(bytes(64), (sys.argv[1], 3781))' "$1"
+		on fw1 python3 - "$1" <<-'EOP'
+			import socket, sys
+			s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+			s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+			s.sendto(bytes(64), (sys.argv[1], 3781))
+		EOP
 	}
 	nonsense 192.168.3.2
 	nonsense 10.9.9.2
