@@ -9,7 +9,8 @@ use kernel::seq_file::SeqFile;
 use kernel::seq_print;
 
 use crate::engine::Engine;
-use crate::kapi::thread;
+use crate::kapi::{netns, thread};
+use crate::proto::wire::header::VERSION;
 use crate::proto::{Node, Peer, Role, Time};
 use crate::stats::{Counter, Stats};
 use crate::transport::Readable;
@@ -30,6 +31,9 @@ pub(crate) fn write(
     stats: &Stats,
     l2dropped: u64,
 ) {
+    let version = netns::version().to_str().unwrap_or_default();
+    seq_print!(seq, "version {}\n", version);
+    seq_print!(seq, "protocol {}\n", VERSION);
     seq_print!(seq, "role {}\n", role_name(role));
     seq_print!(seq, "running {}\n", u32::from(engine.is_some()));
     if let Some(engine) = engine {

@@ -24,7 +24,7 @@ errors_with() {
 	name=$(basename "$1" .rs)
 	rm -rf "${COPY:?}/${name:?}"
 	mkdir -p "$COPY/$name/out"
-	cp -r "$REPO/rust" "$REPO/scripts" "$REPO/Kbuild" "$COPY/$name"
+	cp -r "$REPO/rust" "$REPO/scripts" "$REPO/Kbuild" "$REPO/dkms.conf" "$COPY/$name"
 	cp "$1" "$COPY/$name/rust/compile_fail.rs"
 	printf '\nmod compile_fail;\n' >>"$COPY/$name/rust/ct_sync.rs"
 	kernel_make "$KVER" -s -C "$TREE" KRUSTFLAGS=--error-format=short M="$COPY/$name" MO="$COPY/$name/out" rust/ct_sync.o 2>&1 |

@@ -93,7 +93,8 @@ pub(super) fn settle(entry: &Fields) -> bool {
     let Some(device) = device_of_address(entry, &rcu) else {
         return false;
     };
-    if entry.status().has(OF_INTERFACE) {
+    // Nothing leaves by a loopback device, on which an address may be that this node only answers for.
+    if entry.status().has(OF_INTERFACE) && !device.is_loopback() {
         entry.set_masquerade(device.ifindex());
     }
     true

@@ -17,6 +17,7 @@
 
 #include "pernet.h"
 
+MODULE_VERSION(CT_SYNC_VERSION);
 MODULE_SOFTDEP("pre: nf_conntrack_netlink");
 
 static char syncdev[IFNAMSIZ];
@@ -34,6 +35,11 @@ struct ct_sync_net *ct_sync_pernet(const struct net *net)
 const char *ct_sync_param_syncdev(void)
 {
 	return syncdev;
+}
+
+const char *ct_sync_version(void)
+{
+	return CT_SYNC_VERSION;
 }
 
 void *ct_sync_init_net_owner(void)

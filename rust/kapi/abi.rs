@@ -644,6 +644,7 @@ extern "C" {
     pub(crate) fn ct_sync_subsystem_unregister();
     pub(crate) fn ct_sync_init_net_owner() -> *mut c_void;
     pub(crate) fn ct_sync_param_syncdev() -> *const c_char;
+    pub(crate) fn ct_sync_version() -> *const c_char;
     pub(crate) fn ct_sync_net_inum(net: *mut net) -> u32;
     pub(crate) fn ct_sync_work_queue(net: *mut net, which: u32);
     pub(crate) fn ct_sync_slot_ours() -> *const c_void;

@@ -123,6 +123,12 @@ pub(crate) fn param_syncdev() -> &'static CStr {
     unsafe { CStr::from_char_ptr(abi::ct_sync_param_syncdev()) }
 }
 
+/// The version of the module, as modinfo(8) shows it.
+pub(crate) fn version() -> &'static CStr {
+    // SAFETY: Returns a constant text.
+    unsafe { CStr::from_char_ptr(abi::ct_sync_version()) }
+}
+
 /// What a namespace has, as C keeps it.
 type Owned<T> = KBox<Arc<T>>;
 

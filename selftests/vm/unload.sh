@@ -39,6 +39,9 @@ for node in client fw1 fw2; do ip netns pids $node | xargs -r kill -9; done
 on fw1 conntrack -F 2>/dev/null
 
 check "ct_sync starts after all" start_ct_sync
+version=$(modinfo -F version ct_sync)
+check "modinfo shows a version" [ -n "$version" ]
+check "the node is of that version" is fw1 version "$version"
 on client bash -c "echo x >/dev/udp/$SERVER/1001"
 check "replication works" wait_until has fw2 "udp.*src=$CLIENT .*dport=1001 "
 check "the tables are equal" wait_until same_tables
