@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A table that believes nothing: what it is given has to be what `helpers/apply.c` relies on.
+//! A table that believes nothing: what it is given has to be what `conntrack/` relies on.
 
 use crate::proto::entry::{FAMILY_V4, FAMILY_V6, ZONE_DIR_BOTH};
 use crate::proto::relations::EXPECTATIONS_MAX;
