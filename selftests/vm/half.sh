@@ -9,6 +9,7 @@
 #   client2 .11 ──┘          └── fw2 ──┘
 #              192.168.1.254          192.168.2.254       see keepalived.bash
 #
+# quiet: yes
 # time: 420
 
 . ./lib.sh

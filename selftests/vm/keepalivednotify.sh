@@ -6,6 +6,7 @@
 #
 #   client ── fw1, fw2 ── server       see keepalived.bash
 #
+# quiet: yes
 # time: 300
 
 . ./lib.sh

@@ -8,6 +8,7 @@
 #
 #   client ── fw1, fw2 ── server       see keepalived.bash
 #
+# quiet: yes
 # time: 200
 
 . ./lib.sh
