@@ -39,7 +39,7 @@ fn write_state(entry: &Fields, record: &Entry, resolved: &Resolved, mark: u8) {
     entry.set_mark(record.mark);
     relations::write(entry, record);
     extensions::write(entry, record, resolved);
-    status::share(entry, mark, 0, 0);
+    status::share(entry, mark);
     lifetime::write(entry, record);
 }
 

@@ -9,7 +9,7 @@
 
 use kernel::sync::rcu;
 
-use super::status::{self, PINNED};
+use super::status::PINNED;
 use crate::kapi::conn::{self, Bit, Conn, Fields, JIFFIES_MAX};
 use crate::kapi::proto_state::{flow, protocol, sctp, tcp};
 use crate::kapi::timeout;
@@ -62,8 +62,7 @@ pub(super) fn unpin(entry: &Fields) {
     entry.set_expires(full_timeout(entry));
 }
 
-/// The full timeout of the entry's protocol and state, in jiffies: by its policy, or by its
-/// namespace.
+/// The full timeout of the entry's protocol and state, in jiffies.
 fn full_timeout(entry: &Fields) -> u32 {
     let rcu = rcu::read_lock();
     let number = entry.tuple(Direction::Original).protocol();
@@ -90,8 +89,14 @@ fn full_timeout(entry: &Fields) -> u32 {
         },
         _ => 0,
     };
+    timeout_of(entry, number, index, &rcu)
+}
+
+/// The timeout number `index` of a protocol, in jiffies: by the entry's policy, or by its
+/// namespace.
+fn timeout_of(entry: &Fields, number: u8, index: usize, rcu: &rcu::Guard) -> u32 {
     entry
-        .policy(&rcu)
+        .policy(rcu)
         .and_then(|policy| policy.timeout(index))
         .unwrap_or_else(|| timeout::of_protocol(entry.net(), number, index))
 }
@@ -99,12 +104,7 @@ fn full_timeout(entry: &Fields) -> u32 {
 /// The timeouts that the tracker of GRE would give a new entry, in jiffies: without a reply, and
 /// with one.
 pub(super) fn gre_timeouts(entry: &Fields, rcu: &rcu::Guard) -> [u32; 2] {
-    [flow::UNREPLIED, flow::REPLIED].map(|index| {
-        entry
-            .policy(rcu)
-            .and_then(|policy| policy.timeout(index))
-            .unwrap_or_else(|| timeout::of_protocol(entry.net(), protocol::GRE, index))
-    })
+    [flow::UNREPLIED, flow::REPLIED].map(|index| timeout_of(entry, protocol::GRE, index, rcu))
 }
 
 /// Seconds that are left, of an entry whose time is fixed.
@@ -121,9 +121,9 @@ pub(super) fn own_status(entry: &Fields) -> usize {
     }
 }
 
-/// An entry that a primary has made waits for a new primary's word.
-pub(super) fn pin_shared(entry: &Fields) {
-    if status::is_shared(entry) && !is_fixed(entry) {
+/// A shared entry of a primary waits for a new primary's word, unless a rule has fixed its time.
+pub(super) fn pin_unless_fixed(entry: &Fields) {
+    if !is_fixed(entry) {
         pin(entry);
     }
 }

@@ -143,7 +143,7 @@ pub(super) fn pin_all(table: Table) {
             if is_tcp(conn) {
                 windows::forget_of(conn);
             }
-            lifetime::pin_shared(conn);
+            lifetime::pin_unless_fixed(conn);
         }
         masquerade::untie(conn);
         Verdict::Keep

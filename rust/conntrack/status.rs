@@ -40,11 +40,11 @@ pub(crate) fn set_mark(entry: &Fields, mark: u8) {
     entry.status().change(MARK_MASK, with_mark(mark));
 }
 
-/// Notes that peers know an entry, by the resync `mark`, and sets `also`, which are bits of this
-/// file or of the kernel's; clears `not`.
-pub(crate) fn share(entry: &Fields, mark: u8, not: usize, also: usize) {
-    let set = SHARED.mask() | with_mark(mark) | also;
-    entry.status().change(MARK_MASK | not, set);
+/// Notes that peers know an entry, by the resync `mark`.
+pub(crate) fn share(entry: &Fields, mark: u8) {
+    entry
+        .status()
+        .change(MARK_MASK, SHARED.mask() | with_mark(mark));
 }
 
 /// Sets the dirty bit. Returns whether it was clear, so that the key is to be queued.
